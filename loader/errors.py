@@ -1,0 +1,209 @@
+"""What a load can fail with, sorted by what the caller can do about it.
+
+Every class has an exit status: 1 a bug, 2 fix the command or the config, 3 run again later,
+4 a person decides, 5 superseded by another run.
+"""
+
+import copyreg
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from loader.values import OffsetRange, TopicPartition
+
+
+class LoaderError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    exit_status: ClassVar[int] = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Default pickling calls __init__ with the finished message, and fails for subclasses.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
+
+class ConfigError(LoaderError):
+    """The command or the config is wrong; nothing was started."""
+
+    exit_status = 2
+
+    def __init__(self, problems: Sequence[str], source: str = "") -> None:
+        where = f"{source}: " if source else ""
+        super().__init__("\n".join(f"{where}{problem}" for problem in problems))
+        self.problems, self.source = tuple(problems), source
+
+
+class AccessDenied(LoaderError):
+    """Kafka or the file system refuses this user; the config or the permissions need a change."""
+
+    exit_status = 2
+
+
+class RunAgainLater(LoaderError):
+    """Something out of reach that is expected to come back; nothing to fix here."""
+
+    exit_status = 3
+
+
+class BrokerUnavailable(RunAgainLater):
+    """No broker answered, or a partition had no leader, until the limit."""
+
+
+class FetchStalled(RunAgainLater):
+    """A range made no progress for the stall timeout."""
+
+    def __init__(self, wanted: OffsetRange, stall_timeout_s: float, waited_for: str) -> None:
+        super().__init__(
+            f"{wanted}: no progress for {stall_timeout_s:g} s, {waited_for}. Nothing of this topic was"
+            " committed; what is in Kafka is safe. Run again; if it repeats, look at the broker's log."
+        )
+        self.wanted, self.stall_timeout_s, self.waited_for = wanted, stall_timeout_s, waited_for
+
+
+class StorageUnavailable(RunAgainLater):
+    """The file system did not answer, or answered with a fault of its own."""
+
+
+class StorageFull(RunAgainLater):
+    """No space or quota left at the destination."""
+
+
+class CommitOutcomeUnknown(RunAgainLater):
+    """The commit's move got no answer and could not be read back: delete none of this run's files."""
+
+
+class PathNotFound(LoaderError):
+    """The path does not exist. An expected answer of a file system; callers decide on it."""
+
+
+class PathExists(LoaderError):
+    """The target exists already and was left as it is."""
+
+
+class MoveOutcomeUnknown(StorageUnavailable):
+    """A move got no answer: it may have been done. The caller reads back what it needs to know."""
+
+
+class PersonDecides(LoaderError):
+    """Going on would lose or double records, or hide that it happened."""
+
+    exit_status = 4
+
+
+class OffsetsExpired(PersonDecides):
+    """Retention or DeleteRecords removed records that no load had reached yet."""
+
+    def __init__(self, wanted: OffsetRange, log_start_offset: int) -> None:
+        lost = min(log_start_offset, wanted.end_offset) - wanted.start_offset
+        super().__init__(
+            f"{wanted}: Kafka's log now starts at {log_start_offset}, so {lost} offsets were deleted before"
+            " they were loaded. Nothing of this topic was committed. Raise retention.ms or load more often."
+        )
+        self.wanted, self.log_start_offset = wanted, log_start_offset
+
+
+class TopicRecreated(PersonDecides):
+    """The topic of this name is not the one that was loaded before."""
+
+    def __init__(self, topic: str, known_topic_id: str, found_topic_id: str) -> None:
+        super().__init__(
+            f"{topic}: was deleted and created again since the last commit: its topic id was"
+            f" {known_topic_id} and is {found_topic_id}. Nothing of this topic was committed; its old rows"
+            " are untouched. Load the new topic under another job name or destination to keep both."
+        )
+        self.topic, self.known_topic_id, self.found_topic_id = topic, known_topic_id, found_topic_id
+
+
+class TopicVanished(PersonDecides):
+    """A topic that the job has loaded, or names in its config, is not in the cluster."""
+
+    def __init__(self, topic: str, was_loaded: bool) -> None:
+        why = "it was loaded before" if was_loaded else "the config names it"
+        super().__init__(
+            f"{topic}: not found in the cluster, though {why}. Nothing of this topic was committed; rows"
+            " loaded before are untouched. Create it, or take it out of the config."
+        )
+        self.topic, self.was_loaded = topic, was_loaded
+
+
+class ClusterChanged(PersonDecides):
+    """The brokers answer with another cluster id than the one the ledger was made for."""
+
+    def __init__(self, known_cluster_id: str, found_cluster_id: str) -> None:
+        super().__init__(
+            f"the brokers belong to cluster {found_cluster_id}, the ledger to {known_cluster_id}: offsets of"
+            " one mean nothing in the other. Nothing was read or committed. Point bootstrap_servers at the"
+            " old cluster, or load the new one under another job name or destination."
+        )
+        self.known_cluster_id, self.found_cluster_id = known_cluster_id, found_cluster_id
+
+
+class LogTruncated(PersonDecides):
+    """The log ends below the position: records that were loaded are gone from Kafka."""
+
+    def __init__(self, partition: TopicPartition, next_offset: int, log_end_offset: int) -> None:
+        super().__init__(
+            f"{partition}: the position is {next_offset}, but Kafka's log ends at {log_end_offset}. The log"
+            " lost its end (an unclean leader election, or restored brokers); offsets from there on will be"
+            " given to other records. Nothing of this topic was committed; rows loaded before are untouched."
+        )
+        self.partition, self.next_offset, self.log_end_offset = partition, next_offset, log_end_offset
+
+
+class LogDiverged(PersonDecides):
+    """The leader epoch shows that offsets below the position were rewritten (KIP-320)."""
+
+    def __init__(
+        self, partition: TopicPartition, next_offset: int, leader_epoch: int, epoch_end: int
+    ) -> None:
+        super().__init__(
+            f"{partition}: loaded up to {next_offset} in leader epoch {leader_epoch}, but that epoch now ends"
+            f" at {epoch_end}: offsets [{epoch_end}, {next_offset}) were rewritten after an unclean leader"
+            " election. Nothing of this topic was committed; rows loaded before are untouched."
+        )
+        self.partition, self.next_offset = partition, next_offset
+        self.leader_epoch, self.epoch_end = leader_epoch, epoch_end
+
+
+class CorruptBatch(PersonDecides):
+    """Bytes of the log that cannot be what a producer sent."""
+
+    def __init__(self, partition: TopicPartition, offset: int, node_id: int, problem: str) -> None:
+        super().__init__(
+            f"{partition} at offset {offset}, read from broker {node_id}: {problem}. Nothing of this topic"
+            " was committed. Run again; if it repeats, the broker's copy of the log is damaged: compare"
+            " its replicas."
+        )
+        self.partition, self.offset, self.node_id, self.problem = partition, offset, node_id, problem
+
+
+class UnsupportedMessageFormat(PersonDecides):
+    """Message formats 0 and 1 hold no record batches; this loader reads format 2 only."""
+
+    def __init__(self, partition: TopicPartition, offset: int, magic: int) -> None:
+        super().__init__(
+            f"{partition} at offset {offset}: message format {magic}, written before Kafka 0.11. Only format"
+            " 2 can be read. Nothing of this topic was committed. Copy the topic with a Java client to"
+            " rewrite it in format 2, or start behind these offsets."
+        )
+        self.partition, self.offset, self.magic = partition, offset, magic
+
+
+class CoverageGap(LoaderError):
+    """The manifests do not explain every planned offset: a bug; nothing was committed."""
+
+
+class LedgerDamaged(PersonDecides):
+    """The ledger is missing beside data, has a hole, or a commit that cannot be read."""
+
+
+class CommitSuperseded(LoaderError):
+    """Another run committed first; this one left nothing behind."""
+
+    exit_status = 5
+
+    def __init__(self, version: int, run_id: str, other_run_id: str) -> None:
+        super().__init__(
+            f"run {run_id}: run {other_run_id} committed version {version} first. This run committed nothing"
+            " and removed its files; what the other one loaded is complete."
+        )
+        self.version, self.run_id, self.other_run_id = version, run_id, other_run_id

@@ -1,0 +1,1 @@
+"""The file systems that a job writes to. The only home of hdfs-native."""

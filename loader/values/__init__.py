@@ -1,0 +1,23 @@
+"""The nouns that every room shares: frozen, checked when made, standard library only."""
+
+from loader.values.fetches import AbortedTransaction, FetchedRecords
+from loader.values.files import DataFile
+from loader.values.offsets import OffsetRange, TopicPartition
+from loader.values.positions import PartitionPosition, Position, TopicPosition
+from loader.values.splits import LoadedRange, RangeCounts, Split, SplitResult, TopicFailure
+
+__all__ = [
+    "AbortedTransaction",
+    "DataFile",
+    "FetchedRecords",
+    "LoadedRange",
+    "OffsetRange",
+    "PartitionPosition",
+    "Position",
+    "RangeCounts",
+    "Split",
+    "SplitResult",
+    "TopicFailure",
+    "TopicPartition",
+    "TopicPosition",
+]

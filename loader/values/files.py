@@ -1,0 +1,24 @@
+"""A Parquet file that a task wrote."""
+
+from dataclasses import dataclass
+
+from loader.values.offsets import OffsetRange
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One file of rows of one topic.
+
+    path              where it is published, relative to the destination, `/` between its parts
+    staged_name       its name in the run's hidden folder until then
+    ranges            per partition, from its first row's offset to its last row's plus one
+    min_timestamp_ms  smallest and largest record timestamp, None where no row has one
+    """
+
+    path: str
+    staged_name: str
+    size_bytes: int
+    row_count: int
+    ranges: tuple[OffsetRange, ...]
+    min_timestamp_ms: int | None
+    max_timestamp_ms: int | None

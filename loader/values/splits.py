@@ -1,0 +1,101 @@
+"""A task's order and a task's answer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from loader.values.files import DataFile
+from loader.values.offsets import OffsetRange
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The ranges of one task. Estimated bytes are of the log, as compressed there."""
+
+    index: int
+    ranges: tuple[OffsetRange, ...]
+    estimated_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RangeCounts:
+    """What became of the offsets of a range; each is counted where it was seen, none by subtraction.
+
+    row_count          written as rows
+    quarantined_count  could not be decoded, kept raw in the quarantine
+    aborted_count      records of aborted transactions
+    control_count      transaction markers
+    compacted_count    offsets that no batch holds, or that a batch no longer holds
+    lost_count         deleted from Kafka before they were loaded; a person allowed it
+    """
+
+    row_count: int = 0
+    quarantined_count: int = 0
+    aborted_count: int = 0
+    control_count: int = 0
+    compacted_count: int = 0
+    lost_count: int = 0
+
+    @property
+    def explained_count(self) -> int:
+        """How many offsets are accounted for."""
+        return (
+            self.row_count
+            + self.quarantined_count
+            + self.aborted_count
+            + self.control_count
+            + self.compacted_count
+            + self.lost_count
+        )
+
+    def __add__(self, other: "RangeCounts") -> "RangeCounts":
+        return RangeCounts(
+            self.row_count + other.row_count,
+            self.quarantined_count + other.quarantined_count,
+            self.aborted_count + other.aborted_count,
+            self.control_count + other.control_count,
+            self.compacted_count + other.compacted_count,
+            self.lost_count + other.lost_count,
+        )
+
+    @classmethod
+    def total(cls, counts: "Iterable[RangeCounts]") -> "RangeCounts":
+        """The sum of several counts."""
+        return sum(counts, cls())
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRange:
+    """A range that was read to its end.
+
+    leader_epoch   epoch of the batch that holds the last offset, -1 if no batch was seen
+    fetched_bytes  of the log, as compressed there; the next plan estimates sizes by it
+    """
+
+    range: OffsetRange
+    counts: RangeCounts
+    leader_epoch: int
+    fetched_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFailure:
+    """Why one topic of a split could not be loaded. A value, because Spark makes text of exceptions."""
+
+    topic: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class SplitResult:
+    """The manifest of one attempt at one split.
+
+    attempt_id  random: Spark's attempt numbers repeat across stage attempts
+    loaded      every range of every topic that did not fail
+    files       of those topics, staged under this attempt's own names
+    """
+
+    split_index: int
+    attempt_id: str
+    loaded: tuple[LoadedRange, ...]
+    files: tuple[DataFile, ...]
+    failures: tuple[TopicFailure, ...] = ()
