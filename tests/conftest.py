@@ -1,0 +1,73 @@
+"""What every test may ask for: a real Kafka, topics of its own, a real HDFS, a Spark.
+
+Each server starts when the first test asks for it, and serves the whole session: tests share it, so a test
+works on topics and folders of its own, and one that stops, kills or fills a server makes its own cluster
+from `local_services`.
+"""
+
+import itertools
+import re
+import time
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from local_services.kafka import KafkaCluster
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    """One node that answers; shared, so leave it running."""
+    properties = {
+        # Compaction and retention would begin after 30 s, and look again after 15 s and 5 min.
+        "log.initial.task.delay.ms": "500",
+        "log.cleaner.backoff.ms": "500",
+        "log.retention.check.interval.ms": "1000",
+    }
+    with KafkaCluster(tmp_path_factory.mktemp("kafka"), properties=properties) as cluster:
+        yield cluster
+
+
+class NewTopicFunction(Protocol):
+    """`new_topic()`, with a name, partitions and config where the test needs them."""
+
+    def __call__(
+        self, name: str | None = None, *, partitions: int = 1, config: Mapping[str, str] | None = None
+    ) -> str: ...
+
+
+_topic_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def new_topic(kafka: KafkaCluster, request: pytest.FixtureRequest) -> NewTopicFunction:
+    """Creates a topic on the shared Kafka, and returns its name once every partition has a leader.
+
+    The name is unique and says which test made it; a test that needs one of its own gives `name`.
+    """
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
+
+    def create(
+        name: str | None = None, *, partitions: int = 1, config: Mapping[str, str] | None = None
+    ) -> str:
+        if name is None:
+            # Dots and underscores out: a cluster refuses `a_b` beside `a.b`.
+            readable = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name).strip("-")[:100]
+            name = f"{readable}-{next(_topic_numbers)}"
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
+        admin.create_topics([topic])[name].result(timeout=30)
+        _wait_for_leaders(admin, name, partitions)
+        return name
+
+    return create
+
+
+def _wait_for_leaders(admin: AdminClient, topic: str, partitions: int, deadline_s: float = 30) -> None:
+    give_up = time.monotonic() + deadline_s
+    while True:
+        known = admin.list_topics(topic, timeout=10).topics[topic].partitions
+        if len(known) == partitions and all(partition.leader >= 0 for partition in known.values()):
+            return
+        assert time.monotonic() < give_up, f"{topic} has no leaders for {partitions} partitions: {known}"
+        time.sleep(0.05)
