@@ -4,6 +4,7 @@ from loader.config.job import JobConfig, JobSection
 from loader.config.kafka import KafkaConfig, SecurityConfig
 from loader.config.load import load_config
 from loader.config.output import FetchConfig, LimitsConfig, PlanConfig, WriteConfig
+from loader.config.secrets import Secrets, resolve_secrets
 from loader.config.starts import AtOffsets, AtTimestamp, Earliest, Latest, Start
 from loader.config.topics import TopicConfig
 
@@ -18,9 +19,11 @@ __all__ = [
     "Latest",
     "LimitsConfig",
     "PlanConfig",
+    "Secrets",
     "SecurityConfig",
     "Start",
     "TopicConfig",
     "WriteConfig",
     "load_config",
+    "resolve_secrets",
 ]

@@ -98,7 +98,7 @@ class SecurityConfig(Section):
             if unused:
                 yield Conflict(
                     ("sasl_mechanism", *unused),
-                    f"GSSAPI logs in by the Kerberos ticket of whoever runs the job; remove {_listed(unused)}",
+                    f"GSSAPI logs in by the Kerberos ticket of the user; remove {_listed(unused)}",
                 )
             return
         if self.username is None:

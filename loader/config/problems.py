@@ -68,7 +68,8 @@ def check(document: Mapping[str, Any]) -> JobConfig | list[str]:
         places = [place for error in errors if (place := _mend(mended, error["loc"]))]
         if not places:
             return lines  # only conflicts of the whole are left: nothing is hidden behind them
-        replaced.update(map(_dotted, places), filter(None, meant))
+        replaced.update(map(_dotted, places))
+        replaced.update(key for key in meant if key and not _holds(document, key))
 
 
 def _mend(document: dict[str, Any], place: Place) -> Place:
@@ -89,6 +90,15 @@ def _mend(document: dict[str, Any], place: Place) -> Place:
     else:
         table.pop(place[-1], None)
     return place
+
+
+def _holds(document: Mapping[str, Any], key: str) -> bool:
+    table: Any = document
+    for part in key.split("."):
+        if not isinstance(table, dict) or part not in table:
+            return False
+        table = table[part]
+    return True
 
 
 def _conflict_lines(document: Mapping[str, Any], error: ErrorDetails, replaced: set[str]) -> Iterator[str]:

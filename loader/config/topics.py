@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ConfigDict
 
 from loader.config.section import Conflict, Section
 from loader.config.starts import AtOffsets, Earliest, StartField
@@ -31,6 +31,10 @@ def _regular_expression(pattern: str) -> str:
 
 class TopicConfig(Section):
     """One topic by name, or every topic whose name a pattern matches."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["name"]}, {"required": ["pattern"]}]}
+    )
 
     name: Annotated[str, AfterValidator(_topic_name)] | None = None
     """The name of one topic. It must exist: a run without it stops that topic and says so."""
