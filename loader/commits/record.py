@@ -1,0 +1,212 @@
+"""One commit, and the JSON document it is kept in.
+
+    {"checksum": "sha256:…", "commit": {"version": 42, …}}
+
+The checksum is over the commit in canonical form: UTF-8, keys sorted, no white space. So a document
+may be laid out in any way, and a changed or missing byte that matters is found.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from loader.errors import LedgerDamaged
+from loader.values import (
+    DataFile,
+    LoadedRange,
+    OffsetRange,
+    PartitionPosition,
+    Position,
+    RangeCounts,
+    TopicPosition,
+)
+
+FORMAT_VERSION = 1
+
+Operation = Literal["load"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """What one run did, and where the job stands after it.
+
+    version       1, 2, 3, …; a run that began at version N can only commit N + 1
+    job_id        of the job's identity document: a ledger moved under another job is found out
+    position      the whole position, so the newest commit is enough to go on
+    ranges        what this run loaded, with its counts
+    files         what this run added, relative to the destination
+    removed_files what this run took away, relative to the destination
+    """
+
+    version: int
+    run_id: str
+    job_id: str
+    operation: Operation
+    committed_at_ms: int
+    committed_by: str
+    loader_version: str
+    cluster_id: str
+    position: Position
+    ranges: tuple[LoadedRange, ...]
+    files: tuple[DataFile, ...]
+    removed_files: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> RangeCounts:
+        """The sum over all ranges."""
+        return RangeCounts.total(loaded.counts for loaded in self.ranges)
+
+
+def encode_commit(commit: Commit) -> bytes:
+    """The document of a commit."""
+    body = {
+        "format_version": FORMAT_VERSION,
+        "version": commit.version,
+        "run_id": commit.run_id,
+        "job_id": commit.job_id,
+        "operation": commit.operation,
+        "committed_at_ms": commit.committed_at_ms,
+        "committed_by": commit.committed_by,
+        "loader_version": commit.loader_version,
+        "cluster_id": commit.cluster_id,
+        "position": _encode_position(commit.position),
+        "ranges": [_encode_range(loaded) for loaded in commit.ranges],
+        "files": [_encode_file(file) for file in commit.files],
+        "removed_files": list(commit.removed_files),
+    }
+    canonical = _canonical(body)
+    return f'{{"checksum":"{_checksum(canonical)}","commit":{canonical}}}\n'.encode()
+
+
+def decode_commit(document: bytes, path: str) -> Commit:
+    """The commit of a document. `path` is for the message of LedgerDamaged."""
+    try:
+        whole = json.loads(document)
+        body = whole["commit"]
+        found, expected = _checksum(_canonical(body)), whole["checksum"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, f"is not a commit: {len(document)} bytes, {error!r}") from error
+    if found != expected:
+        raise _damaged(path, f"was changed after it was written: its checksum is {found}, not {expected}")
+    if body.get("format_version") != FORMAT_VERSION:
+        raise _damaged(
+            path,
+            f"has format version {body.get('format_version')}, this program reads {FORMAT_VERSION}: a newer"
+            " kafka-loader wrote it; use that one",
+        )
+    return Commit(
+        version=body["version"],
+        run_id=body["run_id"],
+        job_id=body["job_id"],
+        operation=body["operation"],
+        committed_at_ms=body["committed_at_ms"],
+        committed_by=body["committed_by"],
+        loader_version=body["loader_version"],
+        cluster_id=body["cluster_id"],
+        position=_decode_position(body["position"]),
+        ranges=tuple(_decode_range(entry) for entry in body["ranges"]),
+        files=tuple(_decode_file(entry) for entry in body["files"]),
+        removed_files=tuple(body["removed_files"]),
+    )
+
+
+def _canonical(body: Any) -> str:
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _checksum(canonical: str) -> str:
+    return "sha256:" + hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _damaged(path: str, what: str) -> LedgerDamaged:
+    return LedgerDamaged(
+        f"{path} {what}. Nothing was read or committed; published rows are untouched. Restore the file from a"
+        " backup or snapshot of the file system."
+    )
+
+
+def _encode_position(position: Position) -> dict[str, Any]:
+    return {
+        name: {
+            "topic_id": topic.topic_id,
+            "partitions": {
+                str(number): {"next_offset": place.next_offset, "leader_epoch": place.leader_epoch}
+                for number, place in topic.partitions.items()
+            },
+        }
+        for name, topic in position.topics.items()
+    }
+
+
+def _decode_position(entries: dict[str, Any]) -> Position:
+    return Position(
+        {
+            name: TopicPosition(
+                entry["topic_id"],
+                {
+                    int(number): PartitionPosition(place["next_offset"], place["leader_epoch"])
+                    for number, place in entry["partitions"].items()
+                },
+            )
+            for name, entry in entries.items()
+        }
+    )
+
+
+def _encode_range(loaded: LoadedRange) -> dict[str, Any]:
+    return {
+        "topic": loaded.range.topic,
+        "partition": loaded.range.partition,
+        "start_offset": loaded.range.start_offset,
+        "end_offset": loaded.range.end_offset,
+        "row_count": loaded.counts.row_count,
+        "quarantined_count": loaded.counts.quarantined_count,
+        "aborted_count": loaded.counts.aborted_count,
+        "control_count": loaded.counts.control_count,
+        "compacted_count": loaded.counts.compacted_count,
+        "lost_count": loaded.counts.lost_count,
+        "leader_epoch": loaded.leader_epoch,
+        "fetched_bytes": loaded.fetched_bytes,
+    }
+
+
+def _decode_range(entry: dict[str, Any]) -> LoadedRange:
+    return LoadedRange(
+        OffsetRange(entry["topic"], entry["partition"], entry["start_offset"], entry["end_offset"]),
+        RangeCounts(
+            entry["row_count"],
+            entry["quarantined_count"],
+            entry["aborted_count"],
+            entry["control_count"],
+            entry["compacted_count"],
+            entry["lost_count"],
+        ),
+        entry["leader_epoch"],
+        entry["fetched_bytes"],
+    )
+
+
+def _encode_file(file: DataFile) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "staged_name": file.staged_name,
+        "size_bytes": file.size_bytes,
+        "row_count": file.row_count,
+        "topic": file.ranges[0].topic,
+        "ranges": [[part.partition, part.start_offset, part.end_offset] for part in file.ranges],
+        "min_timestamp_ms": file.min_timestamp_ms,
+        "max_timestamp_ms": file.max_timestamp_ms,
+    }
+
+
+def _decode_file(entry: dict[str, Any]) -> DataFile:
+    return DataFile(
+        path=entry["path"],
+        staged_name=entry["staged_name"],
+        size_bytes=entry["size_bytes"],
+        row_count=entry["row_count"],
+        ranges=tuple(OffsetRange(entry["topic"], *part) for part in entry["ranges"]),
+        min_timestamp_ms=entry["min_timestamp_ms"],
+        max_timestamp_ms=entry["max_timestamp_ms"],
+    )

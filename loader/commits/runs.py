@@ -1,0 +1,59 @@
+"""The hidden folder of one run: its ticket and its staged files.
+
+The ticket says which commit the run builds on. It is written before any task starts, and every task
+reads it: an executor that does not see it writes to another disk than the driver.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+
+from loader.errors import ConfigError, PathNotFound
+from loader.storage.protocol import Storage
+from loader.values import layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTicket:
+    """One execution. base_version is the newest commit it saw, 0 for none.
+
+    host, process_id and process_started tell whether the driver still lives, asked on the same host.
+    """
+
+    run_id: str
+    base_version: int
+    started_at_ms: int
+    started_by: str
+    host: str
+    process_id: int
+    process_started: str
+
+
+def write_ticket(storage: Storage, job: str, ticket: RunTicket) -> None:
+    """Open the run's folder."""
+    with storage.create(_ticket_path(job, ticket.run_id)) as file:
+        file.write(json.dumps(asdict(ticket), indent=2).encode() + b"\n")
+
+
+def read_ticket(storage: Storage, job: str, run_id: str) -> RunTicket | None:
+    """The ticket of a run's folder; None when it has none, or one that cannot be understood."""
+    try:
+        return RunTicket(**json.loads(storage.read(_ticket_path(job, run_id))))
+    except (PathNotFound, ValueError, TypeError):
+        return None
+
+
+def require_ticket(storage: Storage, job: str, run_id: str, task_host: str) -> None:
+    """Raise ConfigError unless this process sees the folder that the driver opened."""
+    ticket = read_ticket(storage, job, run_id)
+    if ticket is None or ticket.run_id != run_id:
+        raise ConfigError(
+            [
+                f"job.destination: {storage.url} is not shared: {task_host} does not see what the driver"
+                f" wrote there ({_ticket_path(job, run_id)}). Nothing was committed. Use hdfs://, or a file"
+                " system that is mounted at the same place on every host."
+            ]
+        )
+
+
+def _ticket_path(job: str, run_id: str) -> str:
+    return f"{layout.run_folder(job, run_id)}/run.json"

@@ -1,0 +1,66 @@
+"""What dead runs left behind, and when it may go.
+
+A run that began at version N can only commit N + 1. Once another run has that number, its files can
+never be published. It may still be working, though, until it finds out: so its folder goes when its
+driver is known to be dead, or after a day without a change.
+"""
+
+from collections.abc import Callable, Sequence
+
+from loader.commits.runs import RunTicket, read_ticket
+from loader.errors import PathNotFound
+from loader.storage.protocol import FileStatus, Storage
+from loader.values import layout
+
+ABANDONED_AFTER_MS = 24 * 3600 * 1000
+
+
+def sweep(
+    storage: Storage, job: str, newest_version: int, now_ms: int, is_dead: Callable[[RunTicket], bool]
+) -> tuple[str, ...]:
+    """Remove the folders of runs that can never commit; returns their run ids.
+
+    is_dead  True only where it is certain that the run's driver no longer exists
+
+    The newest commit's own folder must be published and gone before this is called.
+    """
+    try:
+        folders = storage.list(layout.runs_folder(job))
+    except PathNotFound:
+        return ()
+    swept = []
+    for folder in folders:
+        run_id = folder.path.rpartition("/")[2]
+        ticket = read_ticket(storage, job, run_id)
+        if not is_abandoned(ticket, newest_version, now_ms, _last_change_ms(storage, folder), is_dead):
+            continue
+        storage.delete(folder.path)
+        swept.append(run_id)
+    return tuple(swept)
+
+
+def is_abandoned(
+    ticket: RunTicket | None,
+    newest_version: int,
+    now_ms: int,
+    last_change_ms: int,
+    is_dead: Callable[[RunTicket], bool],
+) -> bool:
+    """Whether a run's folder may be removed.
+
+    A folder without a ticket is what a straggling task made after its run had ended: only age tells.
+    """
+    is_old = now_ms - last_change_ms > ABANDONED_AFTER_MS
+    if ticket is None:
+        return is_old
+    if is_dead(ticket):
+        return True
+    return is_old and ticket.base_version < newest_version
+
+
+def _last_change_ms(storage: Storage, folder: FileStatus) -> int:
+    try:
+        entries: Sequence[FileStatus] = storage.list(folder.path)
+    except PathNotFound:
+        entries = ()
+    return max((entry.modified_ms for entry in entries), default=folder.modified_ms)

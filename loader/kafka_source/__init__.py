@@ -1,0 +1,1 @@
+"""Kafka, as the loader sees it: metadata, watermarks, raw fetches. The only home of kafka-python."""
