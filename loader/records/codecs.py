@@ -1,0 +1,96 @@
+"""The codecs of a batch's records section. None of them can make more bytes than the room it is given.
+
+No size that a compressed frame states is trusted, and most frames state none: so the output has a fixed
+room, and a frame that does not fit is an error, however large the thing it would become.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import cramjam
+import numpy as np
+from numpy.typing import NDArray
+
+from loader.records.problems import MalformedBatch
+
+NONE = 0
+
+# What snappy-java writes before its blocks, each of which has its size before it. Other producers write one
+# raw block instead. Behind the magic are two int32: version, and the lowest version that can read it.
+_XERIAL_MAGIC = b"\x82SNAPPY\x00"
+_XERIAL_HEADER_BYTES = 16
+
+
+class DoesNotFit(MalformedBatch):
+    """The records cannot be decompressed into the room given: too large, or not of this codec at all."""
+
+
+def decompress(codec_id: int, compressed: NDArray[np.uint8], room: NDArray[np.uint8]) -> int:
+    """Decompress a records section into the front of `room`, and return how many bytes it filled."""
+    codec = _CODECS.get(codec_id)
+    if codec is None:
+        raise MalformedBatch(f"the batch names codec {codec_id}, which is not defined")
+    name, function = codec
+    try:
+        return function(compressed, room)
+    except cramjam.DecompressionError as error:
+        raise DoesNotFit(
+            f"the batch's {compressed.size} bytes of {name} cannot be decompressed into {room.size} bytes:"
+            f" {error}"
+        ) from None
+
+
+def _copy(compressed: NDArray[np.uint8], room: NDArray[np.uint8]) -> int:
+    if compressed.size > room.size:
+        raise cramjam.DecompressionError(f"they are {compressed.size} bytes")
+    room[: compressed.size] = compressed
+    return compressed.size
+
+
+def _snappy(compressed: NDArray[np.uint8], room: NDArray[np.uint8]) -> int:
+    if not _is_xerial(compressed):
+        return _snappy_block(compressed, room)
+    at = _XERIAL_HEADER_BYTES
+    filled = 0
+    while at < compressed.size:
+        if _is_xerial(compressed[at:]):  # streams can be concatenated
+            at += _XERIAL_HEADER_BYTES
+            continue
+        size = int.from_bytes(compressed[at : at + 4].tobytes(), "big")
+        at += 4
+        if size > compressed.size - at:
+            raise cramjam.DecompressionError(f"a block of {size} bytes is cut short")
+        filled += _snappy_block(compressed[at : at + size], room[filled:])
+        at += size
+    return filled
+
+
+def _is_xerial(compressed: NDArray[np.uint8]) -> bool:
+    return compressed[: len(_XERIAL_MAGIC)].tobytes() == _XERIAL_MAGIC
+
+
+def _snappy_block(compressed: NDArray[np.uint8], room: NDArray[np.uint8]) -> int:
+    return cramjam.snappy.decompress_raw_into(compressed.data, room.data)
+
+
+def _gzip(compressed: NDArray[np.uint8], room: NDArray[np.uint8]) -> int:
+    return cramjam.gzip.decompress_into(compressed.data, room.data)
+
+
+def _lz4(compressed: NDArray[np.uint8], room: NDArray[np.uint8]) -> int:
+    return cramjam.lz4.decompress_into(compressed.data, room.data)
+
+
+def _zstd(compressed: NDArray[np.uint8], room: NDArray[np.uint8]) -> int:
+    return cramjam.zstd.decompress_into(compressed.data, room.data)
+
+
+_CODECS: Mapping[int, tuple[str, Callable[[NDArray[np.uint8], NDArray[np.uint8]], int]]] = MappingProxyType(
+    {
+        NONE: ("uncompressed records", _copy),
+        1: ("gzip", _gzip),
+        2: ("snappy", _snappy),
+        3: ("lz4", _lz4),
+        4: ("zstd", _zstd),
+    }
+)

@@ -1,0 +1,121 @@
+"""How kernels are compiled: when, with which flags, and where the machine code is kept.
+
+Importing a kernel compiles nothing. `ensure_compiled` compiles all of them, or loads them from Numba's
+on-disk cache, once per process; afterwards no kernel can compile or write to the cache any more.
+
+Numba's cache is not safe when several processes fill it at once (numba issue 4807), and workers that
+start together do just that: so load and compile hold an exclusive lock on a file beside the cache. Numba
+looks only at the module of the function it loads, not at the modules of the kernels it calls: so a digest
+of this whole folder lies beside the cache as well, and a cache of other sources is thrown away. Where no
+folder is writable, or the cache cannot be read, kernels are compiled in memory, by each process for itself.
+"""
+
+import fcntl
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
+
+import numba
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+_logger = logging.getLogger(__name__)
+
+# The shapes a kernel takes. A kernel has the one signature that its annotations say.
+ReadOnlyBytes = Annotated[NDArray[np.uint8], types.Array(types.uint8, 1, "C", readonly=True)]
+Bytes = Annotated[NDArray[np.uint8], types.uint8[::1]]
+Int32s = Annotated[NDArray[np.int32], types.int32[::1]]
+Int64s = Annotated[NDArray[np.int64], types.int64[::1]]
+Spans = Annotated[NDArray[np.int32], types.int32[:, ::1]]
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+_kernels: list[Any] = []
+_lock = threading.Lock()
+_is_compiled = False
+
+
+def kernel(function: Kernel) -> Kernel:
+    """Make a function a kernel: compiled without the GIL, to machine code that checks no bounds itself."""
+    compiled = numba.njit(nogil=True, boundscheck=False, error_model="numpy")(function)
+    _kernels.append(compiled)
+    return cast("Kernel", compiled)
+
+
+def ensure_compiled() -> None:
+    """Make every kernel ready to run: a second or two when no cache helps, nothing when done before."""
+    global _is_compiled
+    if _is_compiled:
+        return
+    with _lock:
+        if not _is_compiled:
+            from loader.records import gather, layout, locate, transactions, varints  # noqa: F401  registers all kernels
+
+            _compile_all()
+            _is_compiled = True
+
+
+def _compile_all() -> None:
+    try:
+        for each in _kernels:
+            each.enable_caching()
+        cache = Path(_kernels[0].stats.cache_path)
+        with _locked(cache / "loader-kernels.lock"):
+            _discard_stale(cache)
+            try:
+                _compile_each()
+            except Exception as error:  # a damaged cache: unpickling foreign bytes can raise anything
+                _logger.warning("the kernel cache %s could not be read, made anew: %r", cache, error)
+                _discard(cache)
+                _compile_each()
+    except (OSError, RuntimeError) as error:  # RuntimeError: Numba found no folder it may write to
+        _logger.info("kernels are compiled in memory, without a cache: %s", error)
+        _compile_each()
+
+
+def _compile_each() -> None:
+    for each in _kernels:
+        if not each.signatures:
+            each.compile(_signature(each.py_func))
+        each.disable_compile()
+
+
+def _signature(function: Callable[..., Any]) -> tuple[Any, ...]:
+    hints = get_type_hints(function, include_extras=True)
+    hints.pop("return")
+    return tuple(hint.__metadata__[0] if hint is not int else types.int64 for hint in hints.values())
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _discard_stale(cache: Path) -> None:
+    stamp, digest = cache / "loader-kernels.sha256", _digest_of_sources()
+    found = ""
+    with suppress(OSError):
+        found = stamp.read_text(encoding="ascii", errors="replace")
+    if found != digest:
+        _discard(cache)
+        stamp.write_text(digest, encoding="ascii")
+
+
+def _discard(cache: Path) -> None:
+    # Numba gives each source folder a cache folder of its own: all kernels in it are ours.
+    for path in (*cache.glob("*.nbi"), *cache.glob("*.nbc")):
+        path.unlink(missing_ok=True)
+
+
+def _digest_of_sources() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
