@@ -6,14 +6,19 @@ from `local_services`.
 """
 
 import itertools
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from local_services.hdfs import HdfsCluster
 from local_services.kafka import KafkaCluster
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +32,41 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
     }
     with KafkaCluster(tmp_path_factory.mktemp("kafka"), properties=properties) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def hdfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HdfsCluster]:
+    """One NameNode and one DataNode; shared, so leave them running."""
+    with HdfsCluster(tmp_path_factory.mktemp("hdfs")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
+    """Spark with two cores, in UTC, on 127.0.0.1; reads and writes file:// and hdfs:// by full address."""
+    # Imported late: most tests need no Spark, and importing it takes long.
+    from pyspark.sql import SparkSession
+
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    folder = tmp_path_factory.mktemp("spark")
+    session = (
+        SparkSession.builder.master("local[2]")
+        .appName("tests")
+        .config("spark.ui.enabled", False)
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.driver.extraJavaOptions", "-Duser.timezone=UTC -XX:-UsePerfData")
+        .config("spark.sql.shuffle.partitions", 2)
+        .config("spark.local.dir", str(folder))
+        .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
+        # Spark sees no configuration of the HDFS here; by default it would ask for three copies.
+        .config("spark.hadoop.dfs.replication", 1)
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("WARN")
+    yield session
+    session.stop()
 
 
 class NewTopicFunction(Protocol):

@@ -50,6 +50,17 @@ KAFKA = Artifact(
     excluded_names=("connect-api", "connect-json", "connect-runtime", "connect-transforms"),
 )
 
+HDFS = Artifact(
+    "hdfs",
+    "3.5.0",
+    (
+        # The servers in one shaded jar; hadoop-client-api and -runtime, which it builds on, come with it.
+        ("org.apache.hadoop", "hadoop-client-minicluster", "3.5.0"),
+        # Hadoop's jars bring no SLF4J binding either.
+        ("org.slf4j", "slf4j-reload4j", "1.7.36"),
+    ),
+)
+
 
 def cache_folder() -> Path:
     """Where fetched jars are kept, outside any checkout."""

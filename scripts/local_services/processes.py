@@ -15,7 +15,7 @@ from pathlib import Path
 
 from local_services.errors import ServiceError
 
-_POLL_S = 0.05
+_POLL_S = 0.1
 
 
 class ServerProcess:
