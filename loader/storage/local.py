@@ -108,7 +108,7 @@ class LocalStorage:
         """Make a folder and its missing parents; one that exists is fine."""
         if path:
             check_new_path(path)
-        with self._writing("make folder", path):
+        with self._writing("make a folder of", path):
             _make_folder(self._root / path)
 
     def move(self, source: str, target: str) -> None:

@@ -27,7 +27,10 @@ from typing import BinaryIO, Protocol
 
 @dataclass(frozen=True, slots=True)
 class FileStatus:
-    """One entry of a folder. Times are milliseconds since 1970, by the file system's clock; a folder has size 0."""
+    """One entry of a folder. Times are milliseconds since 1970, by the file system's clock.
+
+    A folder has size 0.
+    """
 
     path: str
     size_bytes: int
@@ -91,9 +94,10 @@ class Storage(Protocol):
         ...
 
     def list(self, folder: str) -> Sequence[FileStatus]:
-        """The entries directly in a folder, sorted by path; "" is the root. Raises PathNotFound, of a file too.
+        """The entries directly in a folder, sorted by path; "" is the root.
 
         An answer is complete: a folder that could not be read to its end raises StorageUnavailable.
+        Raises PathNotFound, of a file too.
         """
         ...
 
