@@ -38,6 +38,12 @@ class AccessDenied(LoaderError):
     exit_status = 2
 
 
+class UnsupportedBroker(LoaderError):
+    """The brokers are too old for what this loader asks of them."""
+
+    exit_status = 2
+
+
 class RunAgainLater(LoaderError):
     """Something out of reach that is expected to come back; nothing to fix here."""
 
@@ -57,6 +63,10 @@ class FetchStalled(RunAgainLater):
             " committed; what is in Kafka is safe. Run again; if it repeats, look at the broker's log."
         )
         self.wanted, self.stall_timeout_s, self.waited_for = wanted, stall_timeout_s, waited_for
+
+
+class WorkersLost(RunAgainLater):
+    """Worker processes or executors died, so that not every split was loaded."""
 
 
 class StorageUnavailable(RunAgainLater):

@@ -18,7 +18,7 @@ from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.protocol.metadata import MetadataRequest
 
-from loader.errors import AccessDenied, BrokerUnavailable, ConfigError
+from loader.errors import AccessDenied, BrokerUnavailable, ConfigError, UnsupportedBroker
 from loader.kafka_source.settings import KafkaSettings
 
 # A batch larger than a fetch's max_bytes is sent whole (KIP-74), and its size is the topic's choice, up
@@ -93,6 +93,11 @@ class KafkaClient:
         answer = self.ask_each({node_id: request})[node_id]
         if isinstance(answer, DENIED):
             raise self._denied(answer) from answer
+        if isinstance(answer, kafka_errors.UnsupportedVersionError):
+            raise UnsupportedBroker(
+                f"the brokers are too old: {_reason(answer)} Nothing was committed. Kafka 3.1 or newer is"
+                " needed, which answers fetches by topic id (KIP-516)."
+            ) from answer
         if isinstance(answer, Exception):
             name = "any broker" if node_id is None else self.address_of(node_id)
             raise BrokerUnavailable(f"{name}: {_reason(answer)}") from answer

@@ -9,7 +9,7 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 
-from loader.errors import AccessDenied, BrokerUnavailable, ConfigError
+from loader.errors import BrokerUnavailable, ConfigError, UnsupportedBroker
 from loader.kafka_source.client import KafkaClient
 from loader.values import TopicPartition
 
@@ -100,7 +100,7 @@ def _listing(client: KafkaClient, response: Any) -> ClusterListing:
 
 def _topic(topic: Any) -> TopicListing:
     if topic.topic_id is None:
-        raise AccessDenied(
+        raise UnsupportedBroker(
             f"{topic.name}: the brokers give no topic id, so they are older than Kafka 2.8 (KIP-516). A"
             " topic that was deleted and created again could not be told from the old one. Upgrade the"
             " brokers."

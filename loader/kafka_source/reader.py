@@ -8,7 +8,6 @@ again with growing pauses until the range has made no progress for the stall tim
 the last progress.
 """
 
-import random
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +19,6 @@ from loader.errors import (
     AccessDenied,
     BrokerUnavailable,
     CorruptBatch,
-    FetchStalled,
     LogTruncated,
     OffsetsExpired,
     TopicRecreated,
@@ -28,24 +26,18 @@ from loader.errors import (
 )
 from loader.kafka_source.client import KafkaClient
 from loader.kafka_source.metadata import ClusterListing, parse_topic_id, read_listing
+from loader.kafka_source.patience import Patience
+from loader.kafka_source.settings import KafkaSettings
 from loader.kafka_source.watermarks import read_bounds
-from loader.records.layout import end_of_whole_batches
+from loader.records.extent import measure
 from loader.values import AbortedTransaction, FetchedRecords, OffsetRange, TopicPartition
 
-FIRST_PAUSE_S = 0.05
-LONGEST_PAUSE_S = 2.0
 VANISHED_AFTER_S = 10.0
 """A topic just created, or one whose leader just moved, is unknown to a broker for a moment."""
 
-STALE_LEADER = (
-    kafka_errors.NotLeaderForPartitionError,
-    kafka_errors.FencedLeaderEpochError,
-    kafka_errors.UnknownLeaderEpochError,
-    kafka_errors.ReplicaNotAvailableError,
-    kafka_errors.LeaderNotAvailableError,
-    kafka_errors.KafkaStorageError,
-    kafka_errors.OffsetNotAvailableError,
-)
+FIRST_VERSION_BY_TOPIC_ID = 13
+"""Of Fetch: asks by topic id, so that a recreated topic cannot answer (KIP-516)."""
+
 UNKNOWN_TOPIC = (
     kafka_errors.UnknownTopicOrPartitionError,
     kafka_errors.UnknownTopicIdError,
@@ -59,7 +51,9 @@ class RangeReader:
     def __init__(self, client: KafkaClient) -> None:
         self._client = client
         self._settings = client.settings
+        self._patience = Patience(client.settings.stall_timeout_s)
         self._listing: ClusterListing | None = None
+        self._followers: dict[TopicPartition, int] = {}
 
     def fetches(self, wanted: OffsetRange, topic_id: str) -> Iterator[FetchedRecords]:
         """The batches of a range in order, as long as offsets of it are left.
@@ -68,97 +62,96 @@ class RangeReader:
         with: OffsetsExpired, LogTruncated, TopicRecreated, TopicVanished, AccessDenied, CorruptBatch,
         FetchStalled.
         """
-        position = wanted.start_offset
-        pauses = _Pauses(wanted, self._settings.stall_timeout_s)
-        while position < wanted.end_offset:
-            fetched = self._fetch(wanted, position, topic_id, pauses)
+        rest = wanted
+        while rest.offset_count:
+            fetched = self._fetch(rest, topic_id)
             if fetched is None:
                 continue
-            if fetched.log_start_offset > position:
-                raise OffsetsExpired(_rest(wanted, position), fetched.log_start_offset)
-            next_position = end_of_whole_batches(fetched.records)
-            if next_position is None or next_position <= position:
-                pauses.wait("the broker sent no records, though the end of the range is committed there")
+            if fetched.log_start_offset > rest.start_offset:
+                raise OffsetsExpired(rest, fetched.log_start_offset)
+            extent = measure(fetched.records)
+            if not extent.is_sound:  # decoding it says what is wrong, and ends the range
+                yield fetched
+                return
+            position = extent.next_offset
+            if position is None or position <= rest.start_offset:
+                self._patience.wait(rest, "the broker sends no records, though the range's end is committed")
                 continue
             yield fetched
-            position = next_position
-            pauses.progressed()
+            self._patience.progressed()
+            rest = OffsetRange(
+                wanted.topic, wanted.partition, min(position, wanted.end_offset), wanted.end_offset
+            )
 
-    def _fetch(
-        self, wanted: OffsetRange, position: int, topic_id: str, pauses: "_Pauses"
-    ) -> FetchedRecords | None:
-        """One fetch; None after a failure that is worth another try."""
-        partition = wanted.topic_partition
-        node_id = self._leader_of(partition, topic_id, pauses)
+    def _fetch(self, rest: OffsetRange, topic_id: str) -> FetchedRecords | None:
+        """One fetch at the start of `rest`; None after a failure that is worth another try."""
+        partition = rest.topic_partition
+        node_id = self._followers.get(partition)
+        if node_id is None:
+            node_id = self._leader_of(rest, topic_id)
         if node_id is None:
             return None
         try:
-            response = self._client.ask(self._request(partition, position, topic_id), node_id)
+            response = self._client.ask(_fetch_request(rest, topic_id, self._settings), node_id)
         except BrokerUnavailable as error:
-            self._listing = None
-            pauses.wait(str(error))
+            self._forget(partition)
+            self._patience.wait(rest, str(error))
             return None
         answer = response.responses[0].partitions[0] if response.responses else None
-        error = kafka_errors.for_code(answer.error_code if answer else response.error_code)
-        if answer is not None and error is kafka_errors.NoError:
-            return FetchedRecords(
-                topic=wanted.topic,
-                partition=wanted.partition,
-                fetch_offset=position,
-                records=answer.records or b"",
-                high_watermark=answer.high_watermark,
-                last_stable_offset=answer.last_stable_offset,
-                log_start_offset=answer.log_start_offset,
-                node_id=node_id,
-                aborted_transactions=tuple(
-                    AbortedTransaction(aborted.first_offset, aborted.producer_id)
-                    for aborted in answer.aborted_transactions or ()
-                ),
-            )
-        self._judge(error, wanted, position, topic_id, node_id, pauses)
-        return None
+        outcome = kafka_errors.for_code(answer.error_code if answer else response.error_code)
+        if answer is None or outcome is not kafka_errors.NoError:
+            self._judge(outcome, rest, topic_id, node_id)
+            return None
+        if answer.preferred_read_replica not in (None, -1, node_id):  # KIP-392: ask the near one from now on
+            self._followers[partition] = answer.preferred_read_replica
+            return None
+        return FetchedRecords(
+            topic=rest.topic,
+            partition=rest.partition,
+            fetch_offset=rest.start_offset,
+            records=answer.records or b"",
+            high_watermark=answer.high_watermark,
+            last_stable_offset=answer.last_stable_offset,
+            log_start_offset=answer.log_start_offset,
+            node_id=node_id,
+            aborted_transactions=tuple(
+                AbortedTransaction(aborted.first_offset, aborted.producer_id)
+                for aborted in answer.aborted_transactions or ()
+            ),
+        )
 
-    def _judge(
-        self,
-        error: type[Exception],
-        wanted: OffsetRange,
-        position: int,
-        topic_id: str,
-        node_id: int,
-        pauses: "_Pauses",
-    ) -> None:
+    def _judge(self, error: type[Exception], rest: OffsetRange, topic_id: str, node_id: int) -> None:
         """Raise what cannot pass by itself; wait where it can."""
         if error is kafka_errors.TopicAuthorizationFailedError:
             raise AccessDenied(
-                f"{wanted.topic}: this user may not read the topic. Nothing of it was committed. Give it READ"
+                f"{rest.topic}: this user may not read the topic. Nothing of it was committed. Give it READ"
                 " on the topic."
             )
         if error is kafka_errors.CorruptRecordError:
             raise CorruptBatch(
-                wanted.topic_partition, position, node_id, "the broker itself found its log corrupt"
+                rest.topic_partition, rest.start_offset, node_id, "the broker itself found its log corrupt"
             )
-        self._listing = None
+        self._forget(rest.topic_partition)
         if error is kafka_errors.OffsetOutOfRangeError:
-            self._judge_out_of_range(wanted, position)
+            self._judge_out_of_range(rest)
         elif error in UNKNOWN_TOPIC:
-            self._judge_unknown_topic(wanted.topic, topic_id, pauses)
-        pauses.wait(f"{self._client.address_of(node_id)} answered {error.__name__}")
+            self._judge_unknown_topic(rest.topic, topic_id)
+        self._patience.wait(rest, f"{self._client.address_of(node_id)} answered {error.__name__}")
 
-    def _judge_out_of_range(self, wanted: OffsetRange, position: int) -> None:
+    def _judge_out_of_range(self, rest: OffsetRange) -> None:
         # A replica that was behind may have answered: only what the leader says now tells loss.
-        partition = wanted.topic_partition
         try:
-            listing = read_listing(self._client, [wanted.topic], ())
+            listing = read_listing(self._client, [rest.topic], ())
             deadline_s = time.monotonic() + self._settings.request_timeout_ms / 1000
-            bounds = read_bounds(self._client, listing, deadline_s)[wanted.topic].partitions[wanted.partition]
+            bounds = read_bounds(self._client, listing, deadline_s)[rest.topic].partitions[rest.partition]
         except (BrokerUnavailable, KeyError):
             return
-        if bounds.log_start_offset > position:
-            raise OffsetsExpired(_rest(wanted, position), bounds.log_start_offset)
-        if bounds.high_watermark < position:
-            raise LogTruncated(partition, position, bounds.high_watermark)
+        if bounds.log_start_offset > rest.start_offset:
+            raise OffsetsExpired(rest, bounds.log_start_offset)
+        if bounds.high_watermark < rest.start_offset:
+            raise LogTruncated(rest.topic_partition, rest.start_offset, bounds.high_watermark)
 
-    def _judge_unknown_topic(self, topic: str, topic_id: str, pauses: "_Pauses") -> None:
+    def _judge_unknown_topic(self, topic: str, topic_id: str) -> None:
         try:
             listing = read_listing(self._client, [topic], ())
         except BrokerUnavailable:
@@ -166,82 +159,54 @@ class RangeReader:
         found = listing.topics.get(topic)
         if found is not None and found.topic_id != topic_id:
             raise TopicRecreated(topic, topic_id, found.topic_id)
-        if topic in listing.missing and pauses.waited_s > VANISHED_AFTER_S:
+        if topic in listing.missing and self._patience.waited_s > VANISHED_AFTER_S:
             raise TopicVanished(topic, was_loaded=True)
 
-    def _leader_of(self, partition: TopicPartition, topic_id: str, pauses: "_Pauses") -> int | None:
+    def _leader_of(self, rest: OffsetRange, topic_id: str) -> int | None:
+        """The broker to ask; None after a pause when there is none at the moment."""
         listing = self._listing
-        if listing is None or partition.topic not in listing.topics:
+        if listing is None or rest.topic not in listing.topics:
             try:
-                listing = self._listing = read_listing(self._client, [partition.topic], ())
+                listing = self._listing = read_listing(self._client, [rest.topic], ())
             except BrokerUnavailable as error:
-                pauses.wait(str(error))
+                self._patience.wait(rest, str(error))
                 return None
-        if partition.topic in listing.denied:
-            raise AccessDenied(f"{partition.topic}: this user may not describe the topic")
-        leader = listing.leader_of(partition)
+        if rest.topic in listing.denied:
+            raise AccessDenied(f"{rest.topic}: this user may not describe the topic")
+        leader = listing.leader_of(rest.topic_partition)
         if leader is None or leader.node_id < 0:
             self._listing = None
-            self._judge_unknown_topic(partition.topic, topic_id, pauses)
-            pauses.wait(f"{partition} has no leader")
+            self._judge_unknown_topic(rest.topic, topic_id)
+            self._patience.wait(rest, f"{rest.topic_partition} has no leader")
             return None
         return leader.node_id
 
-    def _request(self, partition: TopicPartition, position: int, topic_id: str) -> Any:
-        topic_type = FetchRequest.FetchTopic
-        return FetchRequest(
-            min_version=13,  # asks by topic id, so that a recreated topic cannot answer (KIP-516)
-            replica_id=-1,
-            max_wait_ms=self._settings.fetch_max_wait_ms,
-            min_bytes=1,
-            max_bytes=self._settings.fetch_max_bytes,
-            isolation_level=self._settings.isolation_level,
-            session_id=0,
-            session_epoch=-1,
-            topics=[
-                topic_type(
-                    topic=partition.topic,
-                    topic_id=parse_topic_id(topic_id),
-                    partitions=[
-                        topic_type.FetchPartition(
-                            partition=partition.partition,
-                            current_leader_epoch=-1,
-                            fetch_offset=position,
-                            last_fetched_epoch=-1,
-                            log_start_offset=-1,
-                            partition_max_bytes=self._settings.fetch_max_bytes,
-                        )
-                    ],
-                )
-            ],
-            forgotten_topics_data=[],
-            rack_id=self._settings.client_rack,
-        )
+    def _forget(self, partition: TopicPartition) -> None:
+        """Look the leader up afresh: what was known led to a failure."""
+        self._listing = None
+        self._followers.pop(partition, None)
 
 
-class _Pauses:
-    """Growing pauses between tries, up to the stall timeout since the last progress."""
-
-    def __init__(self, wanted: OffsetRange, stall_timeout_s: float) -> None:
-        self._wanted = wanted
-        self._stall_timeout_s = stall_timeout_s
-        self.progressed()
-
-    def progressed(self) -> None:
-        self._since_s = time.monotonic()
-        self._pause_s = FIRST_PAUSE_S
-
-    @property
-    def waited_s(self) -> float:
-        return time.monotonic() - self._since_s
-
-    def wait(self, reason: str) -> None:
-        """Pause before another try. Raises FetchStalled when the time is up."""
-        if self.waited_s >= self._stall_timeout_s:
-            raise FetchStalled(self._wanted, self._stall_timeout_s, f"waiting because {reason}")
-        time.sleep(self._pause_s * random.uniform(0.5, 1.0))  # noqa: S311  spreads retries, no secret
-        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
-
-
-def _rest(wanted: OffsetRange, position: int) -> OffsetRange:
-    return OffsetRange(wanted.topic, wanted.partition, position, wanted.end_offset)
+def _fetch_request(rest: OffsetRange, topic_id: str, settings: KafkaSettings) -> Any:
+    topic_type = FetchRequest.FetchTopic
+    partition = topic_type.FetchPartition(
+        partition=rest.partition,
+        current_leader_epoch=-1,
+        fetch_offset=rest.start_offset,
+        last_fetched_epoch=-1,
+        log_start_offset=-1,
+        partition_max_bytes=settings.fetch_max_bytes,
+    )
+    return FetchRequest(
+        min_version=FIRST_VERSION_BY_TOPIC_ID,
+        replica_id=-1,
+        max_wait_ms=settings.fetch_max_wait_ms,
+        min_bytes=1,
+        max_bytes=settings.fetch_max_bytes,
+        isolation_level=settings.isolation_level,
+        session_id=0,
+        session_epoch=-1,
+        topics=[topic_type(topic=rest.topic, topic_id=parse_topic_id(topic_id), partitions=[partition])],
+        forgotten_topics_data=[],
+        rack_id=settings.client_rack,
+    )

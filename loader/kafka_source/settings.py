@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic import SecretStr
+
+from loader.config.kafka import SecurityConfig
+from loader.config.secrets import Secrets
+
 Isolation = Literal["read_committed", "read_uncommitted"]
 
 
@@ -31,3 +36,24 @@ class KafkaSettings:
     def isolation_level(self) -> int:
         """As the Fetch and ListOffsets requests spell it (KIP-98)."""
         return 1 if self.isolation == "read_committed" else 0
+
+
+def security_options(security: SecurityConfig, secrets: Secrets) -> dict[str, Any]:
+    """The config's [kafka.security] as kafka-python's options. Passwords in it are plain text."""
+    options: dict[str, Any] = {
+        "security_protocol": security.protocol,
+        "sasl_mechanism": security.sasl_mechanism,
+        "sasl_plain_username": security.username,
+        "sasl_plain_password": _text(secrets.password),
+        "sasl_kerberos_service_name": security.kerberos_service_name,
+        "ssl_cafile": security.ca_file,
+        "ssl_certfile": security.certificate_file,
+        "ssl_keyfile": security.key_file,
+        "ssl_password": _text(secrets.key_password),
+        "ssl_check_hostname": security.check_hostname,
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _text(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

@@ -1,0 +1,120 @@
+"""`kafka-loader`: the commands, and how they end.
+
+Exit status: 0 done, or nothing new · 1 a bug · 2 fix the command or the config · 3 run again later ·
+4 a person decides · 5 superseded by another run.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import loader
+from loader.cli.engines import EngineName
+from loader.errors import LoaderError
+
+EXIT_STATUS_HELP = (
+    "Exit status: 0 done, or nothing new; 1 a bug; 2 fix the command or the config; 3 run again later;"
+    " 4 a person decides; 5 another run committed first."
+)
+
+app = typer.Typer(
+    help="Copies Kafka topics into Parquet, in parallel, each offset exactly once.",
+    epilog=EXIT_STATUS_HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The job file, TOML.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Worker processes of --engine local; one per core by default.", show_default=False
+    ),
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kafka-loader {loader.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command("run", epilog="Example: kafka-loader run conf/quickstart.toml --engine local")
+def run_command(
+    config: ConfigPath,
+    engine: Annotated[EngineName, typer.Option(help="What runs the tasks.")] = EngineName.LOCAL,
+    processes: Processes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load what is new in Kafka, once: files and the new position in one commit."""
+    from loader.cli.run import run
+
+    raise typer.Exit(run(config, engine, processes, as_json))
+
+
+@app.command("plan", epilog="Example: kafka-loader plan conf/quickstart.toml")
+def plan_command(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Show what the next run would load. Writes nothing and never starts Spark."""
+    from loader.cli.plan import plan
+
+    raise typer.Exit(plan(config, as_json))
+
+
+@app.command("status", epilog="Example: kafka-loader status conf/quickstart.toml")
+def status_command(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Show where the job stands, per partition, and how far behind Kafka it is."""
+    from loader.cli.status import status
+
+    raise typer.Exit(status(config, as_json))
+
+
+@app.command("offsets", epilog="Example: kafka-loader offsets conf/quickstart.toml --topic flights --last 10")
+def offsets_command(
+    config: ConfigPath,
+    topic: Annotated[str | None, typer.Option(help="Only this topic.", show_default=False)] = None,
+    last: Annotated[int, typer.Option(min=1, help="How many commits, from the newest.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show which offsets each commit loaded. Reads the ledger only, no broker."""
+    from loader.cli.offsets import offsets
+
+    raise typer.Exit(offsets(config, topic, last, as_json))
+
+
+def end_with_status(name: str, command: Callable[[], object]) -> int:
+    """Run a command; its errors become one message and an exit status, bugs show their traceback."""
+    # kafka-python logs every try that fails; what matters of it is in our errors.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    try:
+        command()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except LoaderError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted. What was not committed is not visible; run again.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The entry point of `kafka-loader`."""
+    return end_with_status("kafka-loader", lambda: app(args=argv, prog_name="kafka-loader"))

@@ -1,0 +1,62 @@
+"""`kafka-loader offsets`: which offsets each commit loaded. Asks the ledger only, no broker."""
+
+from pathlib import Path
+
+from loader.cli import process, text
+from loader.operations.history import LoadedOffsets, read_history
+
+
+def offsets(config: Path, topic: str | None, last: int, as_json: bool) -> int:
+    """Print the loaded offsets of the newest commits and return the exit status."""
+    job = process.read_job(config)
+    rows = read_history(job, topic, last)
+    if as_json:
+        text.print_json([_document(row) for row in rows])
+        return 0
+    text.print_table(
+        {
+            "commit": "right",
+            "committed": "left",
+            "partition": "left",
+            "from": "right",
+            "to": "right",
+            "rows": "right",
+            "aborted": "right",
+            "markers": "right",
+            "compacted": "right",
+        },
+        [
+            [
+                text.count(row.version),
+                text.moment(row.committed_at_ms),
+                str(row.loaded.range.topic_partition),
+                text.count(row.loaded.range.start_offset),
+                text.count(row.loaded.range.end_offset),
+                text.count(row.loaded.counts.row_count),
+                text.count(row.loaded.counts.aborted_count),
+                text.count(row.loaded.counts.control_count),
+                text.count(row.loaded.counts.compacted_count),
+            ]
+            for row in rows
+        ],
+    )
+    return 0
+
+
+def _document(row: LoadedOffsets) -> dict[str, object]:
+    counts = row.loaded.counts
+    return {
+        "version": row.version,
+        "run_id": row.run_id,
+        "committed_at_ms": row.committed_at_ms,
+        "topic": row.loaded.range.topic,
+        "partition": row.loaded.range.partition,
+        "start_offset": row.loaded.range.start_offset,
+        "end_offset": row.loaded.range.end_offset,
+        "row_count": counts.row_count,
+        "aborted_count": counts.aborted_count,
+        "control_count": counts.control_count,
+        "compacted_count": counts.compacted_count,
+        "quarantined_count": counts.quarantined_count,
+        "lost_count": counts.lost_count,
+    }

@@ -1,0 +1,75 @@
+"""What a command takes from around it: the clock, the environment, who runs it, and which process it is."""
+
+import getpass
+import os
+import platform
+import secrets
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loader.commits.runs import RunTicket
+from loader.config.load import load_config
+from loader.config.secrets import resolve_secrets
+from loader.operations.job import Job, open_job
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def read_job(config_path: Path) -> Job:
+    """The job of a config file, with its secrets. Raises ConfigError."""
+    config = load_config(config_path)
+    found = resolve_secrets(config.kafka.security, os.environ, lambda name: Path(name).read_bytes())
+    return open_job(config, found)
+
+
+def new_ticket(base_version: int) -> RunTicket:
+    """The ticket of this process, for one run. Its id sorts by time and is unique."""
+    started_at_ms = now_ms()
+    moment = datetime.fromtimestamp(started_at_ms / 1000, UTC)
+    return RunTicket(
+        run_id=f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
+        base_version=base_version,
+        started_at_ms=started_at_ms,
+        started_by=f"{_user()}@{platform.node()}",
+        host=_host(),
+        process_id=os.getpid(),
+        process_started=_started(os.getpid()),
+    )
+
+
+def is_dead(ticket: RunTicket) -> bool:
+    """Whether the driver of a run certainly no longer exists: a process of this host that is gone."""
+    if ticket.host != _host() or not ticket.process_started:
+        return False
+    return _started(ticket.process_id) != ticket.process_started
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return str(os.getuid())
+
+
+def _host() -> str:
+    """This host since it was last booted: after a reboot, or in another container, process ids begin anew."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = Path("/proc/self/ns/pid").readlink()
+    except OSError:
+        return platform.node()
+    return f"{platform.node()} {boot} {namespace}"
+
+
+def _started(process_id: int) -> str:
+    """When a process of this host started, in the kernel's ticks; "" when there is none of that id."""
+    try:
+        stat = Path(f"/proc/{process_id}/stat").read_text()
+    except OSError:
+        return ""
+    state, *fields = stat.rpartition(")")[2].split()
+    return "" if state == "Z" else fields[18]

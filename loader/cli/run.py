@@ -1,0 +1,116 @@
+"""`kafka-loader run`: load what is new, once."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from loader.cli import process, text
+from loader.cli.engines import EngineName, open_engine
+from loader.cli.progress import ProgressListener
+from loader.operations.job import Job
+from loader.operations.load import LoadReport, load
+
+
+def run(config: Path, engine_name: EngineName, processes: int | None, as_json: bool) -> int:
+    """Run a job, print what it did, and return the exit status."""
+    started_s = time.monotonic()
+    job = process.read_job(config)
+    engine = open_engine(engine_name, processes)
+    with ProgressListener(engine.name) as listener:
+        report = load(job, engine, process.new_ticket, process.now_ms, process.is_dead, listener)
+    seconds = time.monotonic() - started_s
+    if as_json:
+        text.print_json(_document(report, seconds))
+    else:
+        _print(job, report, seconds, config)
+    return report.exit_status
+
+
+def _print(job: Job, report: LoadReport, seconds: float, config: Path) -> None:
+    if report.recovered is not None:
+        text.say(f"finished publishing commit {report.recovered} of an earlier run")
+    commit = report.commit
+    if commit is None:
+        what = "nothing committed" if report.failures else "nothing new"
+        text.say(f"{what}: job {job.name} stands at commit {report.plan.base_version}")
+    else:
+        counts = commit.counts
+        size_bytes = sum(file.size_bytes for file in commit.files)
+        text.say(
+            f"committed version {commit.version} of job {job.name}: {text.plural(counts.row_count, 'row')} in"
+            f" {text.plural(len(commit.files), 'file')}, {text.size(size_bytes)},"
+            f" in {text.duration(seconds)}"
+        )
+        gaps = {
+            "aborted": counts.aborted_count,
+            "transaction markers": counts.control_count,
+            "compacted away": counts.compacted_count,
+            "quarantined": counts.quarantined_count,
+            "lost": counts.lost_count,
+        }
+        told = [f"{text.count(number)} {name}" for name, number in gaps.items() if number]
+        if told:
+            text.say(f"offsets without a row: {', '.join(told)}")
+        text.print_table(
+            {"topic": "left", "partitions": "right", "rows": "right", "files": "right", "size": "right"},
+            _topic_rows(report),
+        )
+        text.say(f"rows are under {job.storage.url}; next: kafka-loader status {config}")
+    for topic, errors in sorted(report.failures.items()):
+        if topic not in report.plan.failures:  # those were told when the plan was made
+            text.warn(f"not loaded: {topic}: {errors[0]}")
+
+
+def _topic_rows(report: LoadReport) -> list[list[str]]:
+    rows = []
+    commit = report.commit
+    for topic in sorted({loaded.range.topic for loaded in commit.ranges}) if commit else ():
+        ranges = [loaded for loaded in commit.ranges if loaded.range.topic == topic] if commit else []
+        files = [file for file in commit.files if file.ranges[0].topic == topic] if commit else []
+        rows.append(
+            [
+                topic,
+                text.count(len({loaded.range.partition for loaded in ranges})),
+                text.count(sum(loaded.counts.row_count for loaded in ranges)),
+                text.count(len(files)),
+                text.size(sum(file.size_bytes for file in files)),
+            ]
+        )
+    return rows
+
+
+def _document(report: LoadReport, seconds: float) -> dict[str, Any]:
+    commit = report.commit
+    return {
+        "run_id": report.run_id,
+        "exit_status": report.exit_status,
+        "seconds": round(seconds, 3),
+        "version": commit.version if commit else report.plan.base_version,
+        "committed": commit is not None,
+        "row_count": commit.counts.row_count if commit else 0,
+        "file_count": len(commit.files) if commit else 0,
+        "size_bytes": sum(file.size_bytes for file in commit.files) if commit else 0,
+        "ranges": [
+            {
+                "topic": loaded.range.topic,
+                "partition": loaded.range.partition,
+                "start_offset": loaded.range.start_offset,
+                "end_offset": loaded.range.end_offset,
+                "row_count": loaded.counts.row_count,
+                "aborted_count": loaded.counts.aborted_count,
+                "control_count": loaded.counts.control_count,
+                "compacted_count": loaded.counts.compacted_count,
+                "quarantined_count": loaded.counts.quarantined_count,
+                "lost_count": loaded.counts.lost_count,
+            }
+            for loaded in (commit.ranges if commit else ())
+        ],
+        "remaining_offsets": report.plan.limited.remaining_offsets,
+        "failures": {
+            topic: [{"kind": type(error).__name__, "message": str(error)} for error in errors]
+            for topic, errors in sorted(report.failures.items())
+        },
+        "unlisted": {str(partition): reason for partition, reason in sorted(report.plan.unlisted.items())},
+        "recovered_version": report.recovered,
+        "swept_runs": list(report.swept),
+    }

@@ -1,0 +1,77 @@
+"""Numbers and times as people read them, and tables."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def count(number: int) -> str:
+    """Digits in groups of three: 1,234,567."""
+    return f"{number:,}"
+
+
+def size(number: float) -> str:
+    """Bytes with a unit: 48.2 GiB."""
+    for unit in BYTE_UNITS:
+        if abs(number) < 1024 or unit == BYTE_UNITS[-1]:
+            break
+        number /= 1024
+    return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 0.8 s, 42 s, 3 min 20 s or 2 h 5 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def moment(timestamp_ms: int) -> str:
+    """A time in UTC: 2026-11-22 10:15:00Z."""
+    return f"{datetime.fromtimestamp(timestamp_ms / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def plural(number: int, noun: str) -> str:
+    """1 file, 2 files."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    """Print a table to standard output. `columns` maps headings to left or right."""
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for heading, justify in columns.items():
+        table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 200)  # a pipe has no width: never cut or fold what a program reads
+    console.print(table)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document to standard output."""
+    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def say(line: str = "") -> None:
+    """Print a line to standard output."""
+    print(line)
+
+
+def warn(line: str) -> None:
+    """Print a line to standard error."""
+    print(line, file=sys.stderr)

@@ -1,0 +1,127 @@
+"""Splits as Spark tasks: one task per split, by a plain RDD. The only home of pyspark.
+
+No SQL session is made: a context is all that is needed, and costs seconds less. Master, resources and
+the Python environment come from spark-submit. The context is started when there is work for it.
+"""
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from py4j.protocol import Py4JJavaError
+from pyspark import AccumulatorParam, SparkConf, SparkContext
+
+from loader.engine.protocol import SplitDone
+from loader.errors import WorkersLost
+from loader.values import Split, SplitResult
+
+if TYPE_CHECKING:
+    from loader.task import LoadTask
+
+POLL_S = 0.2
+"""How often finished tasks are looked for."""
+
+
+class SparkEngine:
+    """Runs splits on the executors that the Spark configuration names.
+
+    Spark retries a task whose executor died; the retry is another attempt, with files of its own.
+    """
+
+    name = "spark"
+
+    def __init__(self, conf: SparkConf | None = None) -> None:
+        self._conf = SparkConf() if conf is None else conf
+        self.slots = _slots(self._conf)
+
+    def run(
+        self, task: "LoadTask", splits: Sequence[Split], on_done: Callable[[SplitDone], None]
+    ) -> list[SplitResult]:
+        """Load every split; see the protocol."""
+        context = SparkContext.getOrCreate(self._conf)
+        context.setJobGroup(task.run_id, f"kafka-loader {task.job}: {len(splits)} splits", True)
+        # An accumulator's updates reach the driver as each task ends; the results only with the last.
+        done = context.accumulator((), _Done())
+
+        def run_splits(part: Iterable[Split]) -> Iterator[SplitResult]:
+            for split in part:
+                result = task.run(split)
+                done.add((SplitDone.of(result),))
+                yield result
+
+        job = _Background(context.parallelize(splits, len(splits)).mapPartitions(run_splits).collect)
+        told = 0
+        while not job.ended(POLL_S):
+            for each in done.value[told:]:
+                on_done(each)
+            told = len(done.value)
+        try:
+            results = job.result()
+        except Py4JJavaError as error:
+            raise WorkersLost(
+                f"Spark gave up on the load: {_cause(error)}. Nothing was committed. Look at the executors'"
+                " logs; if they ran out of memory, give them more or lower write.row_group_bytes; then run"
+                " again."
+            ) from error
+        for each in done.value[told:]:
+            on_done(each)
+        return results
+
+
+class _Done(AccumulatorParam[tuple[SplitDone, ...]]):
+    def zero(self, value: tuple[SplitDone, ...]) -> tuple[SplitDone, ...]:  # noqa: ARG002  Spark's signature
+        return ()
+
+    def addInPlace(  # noqa: N802  Spark's name
+        self, value1: tuple[SplitDone, ...], value2: tuple[SplitDone, ...]
+    ) -> tuple[SplitDone, ...]:
+        return value1 + value2
+
+
+class _Background:
+    """A call that runs in a thread, so that this one can look at its progress."""
+
+    def __init__(self, call: Callable[[], list[SplitResult]]) -> None:
+        self._call = call
+        self._result: list[SplitResult] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="spark-job", daemon=True)
+        self._thread.start()
+
+    def ended(self, timeout_s: float) -> bool:
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def result(self) -> list[SplitResult]:
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def _run(self) -> None:
+        try:
+            self._result = self._call()
+        except BaseException as error:  # belongs to the thread that waits for it
+            self._error = error
+
+
+def _slots(conf: SparkConf) -> int:
+    """How many tasks Spark will run at once, as far as its configuration says without starting it."""
+    master = conf.get("spark.master", "") or ""
+    if local := re.fullmatch(r"local(?:\[(\d+|\*)(?:,\d+)?\])?", master):
+        threads = local.group(1) or "1"
+        return _cores() if threads == "*" else int(threads)
+    if cluster := re.fullmatch(r"local-cluster\[(\d+),(\d+),\d+\]", master.replace(" ", "")):
+        return int(cluster.group(1)) * int(cluster.group(2))
+    executors = int(conf.get("spark.executor.instances", "2") or 2)
+    return executors * int(conf.get("spark.executor.cores", "1") or 1)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _cause(error: Py4JJavaError) -> str:
+    lines = [line.strip() for line in str(error.java_exception).splitlines() if line.strip()]
+    return lines[0] if lines else "no reason given"

@@ -1,0 +1,231 @@
+"""One run: what is new in Kafka becomes files and a commit, in one atomic step.
+
+    recover -> plan -> stage -> load -> check -> commit -> publish -> sweep
+
+Until the commit nothing is visible and nothing is moved; a run that ends before it leaves Kafka and the
+destination as they were. After it the position has moved and the rows are safe; what is left to do, the
+next run finishes if this one cannot.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+import loader
+from loader.commits.identity import JobIdentity, create_identity, read_identity
+from loader.commits.log import CommitLog
+from loader.commits.publish import is_published, publish
+from loader.commits.record import Commit
+from loader.commits.runs import RunTicket, write_ticket
+from loader.commits.sweep import sweep
+from loader.engine.protocol import Engine, SplitDone
+from loader.errors import CommitOutcomeUnknown, LoaderError
+from loader.operations.job import Job
+from loader.operations.plan import LoadPlan, plan_load, read_ledger
+from loader.planning.coverage import AcceptedLoad, check_coverage
+from loader.values import LoadedRange, RangeCounts, TopicPartition, layout
+
+
+class Step(Enum):
+    """The steps of a run, in order. Each is announced when it begins."""
+
+    RECOVER = "recover"
+    PLAN = "plan"
+    STAGE = "stage"
+    LOAD = "load"
+    CHECK = "check"
+    COMMIT = "commit"
+    PUBLISH = "publish"
+    SWEEP = "sweep"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Listener(Protocol):
+    """Hears of a run as it goes on; for progress and logs. Nothing in a run depends on it."""
+
+    def step(self, step: Step) -> None:
+        """A step begins."""
+        ...
+
+    def planned(self, plan: LoadPlan) -> None:
+        """The plan is made."""
+        ...
+
+    def split_done(self, done: SplitDone) -> None:
+        """A split came back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What a run did.
+
+    commit     None when there was nothing new, or nothing that could be loaded
+    failures   by topic, why nothing of it was committed
+    recovered  version of a commit whose publishing this run finished
+    swept      run ids of dead runs whose files this run removed
+    """
+
+    run_id: str
+    plan: LoadPlan
+    commit: Commit | None
+    failures: Mapping[str, tuple[Exception, ...]] = field(default_factory=dict)
+    recovered: int | None = None
+    swept: tuple[str, ...] = ()
+
+    @property
+    def exit_status(self) -> int:
+        """0, or the gravest of what the topics failed with: a bug, a person decides, fix it, run again."""
+        found = {
+            error.exit_status if isinstance(error, LoaderError) else 1
+            for errors in self.failures.values()
+            for error in errors
+        }
+        return next((status for status in (1, 4, 2, 3) if status in found), 0)
+
+
+def load(
+    job: Job,
+    engine: Engine,
+    new_ticket: Callable[[int], RunTicket],
+    now_ms: Callable[[], int],
+    is_dead: Callable[[RunTicket], bool],
+    listener: Listener,
+) -> LoadReport:
+    """Load what is new, once.
+
+    new_ticket  makes this run's ticket from the version it builds on
+    is_dead     True only where a ticket's driver certainly no longer exists
+
+    Raises what stops the whole run; nothing is committed then, unless the error says so. Topics that fail
+    by themselves are in the report.
+    """
+    listener.step(Step.RECOVER)
+    newest = read_ledger(job)
+    recovered = _recover(job, newest)
+    listener.step(Step.PLAN)
+    plan = plan_load(job, newest, engine.slots)
+    listener.planned(plan)
+    failures: dict[str, tuple[Exception, ...]] = {topic: (error,) for topic, error in plan.failures.items()}
+    ticket = new_ticket(plan.base_version)
+    commit = None
+    if plan.has_work:
+        listener.step(Step.STAGE)
+        identity = _stage(job, plan, ticket)
+        try:
+            accepted = _load_splits(job, engine, plan, ticket, identity, listener)
+            failures.update(accepted.failures)
+            commit = _commit(job, plan, accepted, ticket, identity, now_ms(), listener)
+        except CommitOutcomeUnknown:
+            raise  # the commit may stand: its files must stay
+        except BaseException:
+            # Not committed, and nobody else knows these files: superseded, failed or interrupted.
+            job.storage.delete(layout.run_folder(job.name, ticket.run_id))
+            raise
+        if commit is not None:
+            listener.step(Step.PUBLISH)
+            publish(job.storage, job.name, commit)
+    listener.step(Step.SWEEP)
+    newest_version = commit.version if commit else plan.base_version
+    swept = sweep(job.storage, job.name, newest_version, now_ms(), is_dead)
+    return LoadReport(ticket.run_id, plan, commit, failures, recovered, swept)
+
+
+def _recover(job: Job, newest: Commit | None) -> int | None:
+    """Finish the publishing of the newest commit, if its run did not; the version if there was any to do."""
+    if newest is None or is_published(job.storage, job.name, newest):
+        return None
+    publish(job.storage, job.name, newest)
+    return newest.version
+
+
+def _stage(job: Job, plan: LoadPlan, ticket: RunTicket) -> JobIdentity:
+    """Make the job known, if it is new, and open the run's folder."""
+    identity = read_identity(job.storage, job.name)
+    if identity is None:
+        draft = JobIdentity(
+            job_id=ticket.run_id,
+            name=job.name,
+            cluster_id=plan.cluster_id,
+            created_at_ms=ticket.started_at_ms,
+            created_by=ticket.started_by,
+        )
+        identity = create_identity(job.storage, draft)
+    identity.check_cluster(plan.cluster_id)
+    write_ticket(job.storage, job.name, ticket)
+    return identity
+
+
+def _load_splits(
+    job: Job, engine: Engine, plan: LoadPlan, ticket: RunTicket, identity: JobIdentity, listener: Listener
+) -> AcceptedLoad:
+    """Run every split and let the coverage gate judge the manifests. Raises CoverageGap."""
+    listener.step(Step.LOAD)
+    from loader.task import LoadTask  # takes a second to import, and a run with nothing new needs none
+
+    task = LoadTask(
+        job=job.name,
+        job_id=identity.job_id,
+        run_id=ticket.run_id,
+        destination=job.config.job.destination,
+        kafka=job.kafka,
+        write=job.config.write,
+        topic_ids=plan.topic_ids,
+    )
+    results = engine.run(task, plan.splits, listener.split_done) if plan.splits else []
+    listener.step(Step.CHECK)
+    return check_coverage(plan.splits, results)
+
+
+def _commit(
+    job: Job,
+    plan: LoadPlan,
+    accepted: AcceptedLoad,
+    ticket: RunTicket,
+    identity: JobIdentity,
+    now_ms: int,
+    listener: Listener,
+) -> Commit | None:
+    """Append the commit; None when every topic failed. Raises CommitSuperseded, CommitOutcomeUnknown."""
+    beginnings = [LoadedRange(begin, RangeCounts(), -1, 0) for begin in plan.beginnings]
+    # Where a failed topic begins is recorded as well: the next run is not the job's first any more.
+    beginnings += [
+        LoadedRange(planned.beginning, RangeCounts(), -1, 0)
+        for planned in plan.partitions
+        if planned.is_new and planned.range.offset_count and planned.range.topic in accepted.failures
+    ]
+    ranges = tuple(sorted([*accepted.loaded, *beginnings], key=lambda loaded: loaded.range))
+    if not accepted.loaded and not plan.beginnings:
+        job.storage.delete(layout.run_folder(job.name, ticket.run_id))
+        return None
+    listener.step(Step.COMMIT)
+    position = plan.position.advanced(
+        (loaded.range for loaded in ranges), plan.topic_ids, _leader_epochs(plan, ranges)
+    )
+    commit = Commit(
+        version=plan.base_version + 1,
+        run_id=ticket.run_id,
+        job_id=identity.job_id,
+        operation="load",
+        committed_at_ms=now_ms,
+        committed_by=ticket.started_by,
+        loader_version=loader.__version__,
+        cluster_id=plan.cluster_id,
+        position=position,
+        ranges=ranges,
+        files=accepted.files,
+    )
+    CommitLog(job.storage, job.name).append(commit)
+    return commit
+
+
+def _leader_epochs(plan: LoadPlan, ranges: tuple[LoadedRange, ...]) -> dict[TopicPartition, int]:
+    """The epoch that goes with each partition's new position: of the last batch read, else the one before."""
+    epochs = {partition: place.leader_epoch for partition, place in plan.position}
+    for loaded in ranges:
+        if loaded.leader_epoch >= 0:
+            epochs[loaded.range.topic_partition] = loaded.leader_epoch
+    return epochs

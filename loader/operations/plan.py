@@ -1,0 +1,215 @@
+"""What a run would load, worked out once: `plan` prints it, `run` carries it out.
+
+Nothing is written, and no engine is started.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from loader.commits.identity import read_identity
+from loader.commits.log import CommitLog
+from loader.commits.record import Commit
+from loader.errors import AccessDenied, LedgerDamaged, LoaderError, PathNotFound, TopicVanished
+from loader.kafka_source.client import KafkaClient
+from loader.kafka_source.epochs import read_epoch_ends
+from loader.kafka_source.metadata import ClusterListing, read_listing
+from loader.kafka_source.watermarks import read_bounds
+from loader.operations.estimates import estimate_sizes
+from loader.operations.job import Job
+from loader.operations.starts import first_offsets_of
+from loader.planning.bounds import TopicBounds
+from loader.planning.limits import LimitedRanges, apply_limits
+from loader.planning.ranges import PlannedPartition, plan_topic
+from loader.planning.splits import make_splits
+from loader.values import OffsetRange, Position, Split, TopicPartition, layout
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """A plan as a value.
+
+    base_version  the newest commit it builds on, 0 for none
+    partitions    every partition that could be asked, also those with nothing new
+    splits        the tasks, with the limits applied
+    limited       what the limits let through, and what they leave to the next runs
+    failures      topics that cannot be loaded, and why; the others go on
+    unlisted      partitions that gave no answer, and why; they keep their position
+    """
+
+    job: str
+    cluster_id: str
+    base_version: int
+    position: Position
+    partitions: tuple[PlannedPartition, ...]
+    splits: tuple[Split, ...]
+    limited: LimitedRanges
+    topic_ids: Mapping[str, str]
+    failures: Mapping[str, LoaderError] = field(default_factory=dict)
+    unlisted: Mapping[TopicPartition, str] = field(default_factory=dict)
+
+    @property
+    def offset_count(self) -> int:
+        """How many offsets this run would load; records may be fewer."""
+        return sum(sized.offset_count for sized in self.limited.ranges)
+
+    @property
+    def estimated_bytes(self) -> int:
+        """Of the log, as compressed there."""
+        return sum(sized.estimated_bytes for sized in self.limited.ranges)
+
+    @property
+    def beginnings(self) -> tuple[OffsetRange, ...]:
+        """Empty ranges that mark where partitions begin which have nothing to load yet."""
+        return tuple(
+            planned.range for planned in self.partitions if planned.is_new and not planned.range.offset_count
+        )
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a run would commit anything."""
+        return bool(self.splits or self.beginnings)
+
+
+def plan_load(job: Job, newest: Commit | None, slots: int) -> LoadPlan:
+    """Work out what a run would load now.
+
+    newest  the newest commit, as `read_ledger` gave it
+    slots   how many tasks will run at once
+
+    Raises what concerns the whole job: ConfigError, AccessDenied, BrokerUnavailable, ClusterChanged,
+    LedgerDamaged, StorageUnavailable. What concerns one topic is in the plan's failures.
+    """
+    position = newest.position if newest else Position()
+    timeout_ms = job.kafka.request_timeout_ms
+    with KafkaClient(job.kafka) as client:
+        client.connect(timeout_ms)
+        listing = _list_topics(job, client)
+        if newest is not None:
+            identity = read_identity(job.storage, job.name)
+            if identity is not None:
+                identity.check_cluster(listing.cluster_id)
+        failures = _missing_topics(job, listing, position)
+        failures.update(_strangers(job, listing, position, is_first_run=newest is None))
+        deadline_s = time.monotonic() + timeout_ms / 1000
+        bounds = read_bounds(client, listing, deadline_s)
+        planned = _plan_topics(job, client, listing, bounds, newest, failures, deadline_s)
+        sized = estimate_sizes(client, listing, planned, newest)
+    limits = job.config.limits
+    limited = apply_limits(sized, limits.max_bytes, limits.max_records)
+    return LoadPlan(
+        job=job.name,
+        cluster_id=listing.cluster_id,
+        base_version=newest.version if newest else 0,
+        position=position,
+        partitions=planned,
+        splits=make_splits(limited.ranges, job.config.plan.target_split_bytes, slots),
+        limited=limited,
+        topic_ids={name: topic.topic_id for name, topic in listing.topics.items()},
+        failures=failures,
+        unlisted={
+            topic.of(number): reason for topic in bounds.values() for number, reason in topic.unlisted.items()
+        },
+    )
+
+
+def read_ledger(job: Job) -> Commit | None:
+    """The newest commit; None before the first. Raises LedgerDamaged where it is not this job's."""
+    newest = CommitLog(job.storage, job.name).newest()
+    identity = read_identity(job.storage, job.name)
+    if newest is not None and (identity is None or identity.job_id != newest.job_id):
+        raise LedgerDamaged(
+            f"{job.storage.url}/{layout.identity_path(job.name)} is"
+            f" {'missing' if identity is None else 'of another job'}, though there are commits up to"
+            f" {newest.version}. Nothing was read or committed; published rows are untouched. Restore the"
+            " file from a backup or snapshot of the file system."
+        )
+    return newest
+
+
+def _list_topics(job: Job, client: KafkaClient) -> ClusterListing:
+    entries = job.config.topics
+    names = [entry.name for entry in entries if entry.name is not None]
+    patterns = [entry.pattern for entry in entries if entry.pattern is not None]
+    return read_listing(client, names, patterns)
+
+
+def _missing_topics(job: Job, listing: ClusterListing, position: Position) -> dict[str, LoaderError]:
+    """Topics that the config asks for and that are not to be had."""
+    failures: dict[str, LoaderError] = {
+        name: AccessDenied(
+            f"{name}: this user may not describe the topic. Nothing of it was committed. Give it DESCRIBE and"
+            " READ on the topic."
+        )
+        for name in listing.denied
+    }
+    for name in listing.missing:
+        failures[name] = TopicVanished(name, was_loaded=name in position.topics)
+    for name in position.topics:
+        is_asked_for = job.config.topic_config(name) is not None
+        if is_asked_for and name not in listing.topics and name not in failures:
+            failures[name] = TopicVanished(name, was_loaded=True)
+    return failures
+
+
+def _strangers(
+    job: Job, listing: ClusterListing, position: Position, is_first_run: bool
+) -> dict[str, LoaderError]:
+    """Topics new to this job whose folder holds rows already: another job's, or of a ledger that was lost."""
+    try:
+        present = {entry.path for entry in job.storage.list("")}
+    except PathNotFound:
+        return {}
+    failures: dict[str, LoaderError] = {}
+    for name in sorted(listing.topics):
+        folder = layout.topic_folder(name)
+        if name in position.topics or folder not in present or not _holds_files(job, folder):
+            continue
+        failures[name] = LedgerDamaged(
+            f"{job.storage.url}/{folder} holds files, but the ledger of job {job.name} has never loaded"
+            f" {name}. Nothing of this topic was committed: its rows could be doubled. If another job loads"
+            " it, give this one another destination; if this job's ledger was lost, restore"
+            f" {layout.job_folder(job.name)} from a backup or snapshot."
+        )
+        if is_first_run:
+            raise failures[name]
+    return failures
+
+
+def _holds_files(job: Job, folder: str) -> bool:
+    return any(
+        _holds_files(job, entry.path) if entry.is_folder else entry.path.endswith(".parquet")
+        for entry in job.storage.list(folder)
+    )
+
+
+def _plan_topics(
+    job: Job,
+    client: KafkaClient,
+    listing: ClusterListing,
+    bounds: Mapping[str, TopicBounds],
+    newest: Commit | None,
+    failures: dict[str, LoaderError],
+    deadline_s: float,
+) -> tuple[PlannedPartition, ...]:
+    position = newest.position if newest else Position()
+    epochs = {
+        partition: place.leader_epoch
+        for partition, place in position
+        if place.leader_epoch >= 0 and listing.leader_of(partition) is not None
+    }
+    epoch_ends = read_epoch_ends(client, listing, epochs, deadline_s).answered
+    planned: list[PlannedPartition] = []
+    for name, topic in sorted(bounds.items()):
+        if name in failures:
+            continue
+        # Only a job's very first run begins where its config says: what appears later is loaded whole. So a
+        # start that cannot be found stops the whole first run: the next would be another's second.
+        first_offsets = {} if newest else first_offsets_of(job, client, listing, topic, deadline_s)
+        try:
+            known = position.topics.get(name)
+            ends = {number: epoch_ends.get(topic.of(number), -1) for number in topic.partitions}
+            planned += plan_topic(topic, known, job.kafka.isolation, first_offsets, ends)
+        except LoaderError as error:
+            failures[name] = error
+    return tuple(planned)

@@ -1,0 +1,120 @@
+"""The rows of one topic on their way into files: gathered per time folder into whole row groups."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import pyarrow as pa
+
+from loader.config.output import WriteConfig
+from loader.sink.parquet_file import ParquetFile
+from loader.sink.time_folders import split_by_time
+from loader.storage.protocol import Storage
+from loader.values import DataFile, OffsetRange, layout
+
+MAX_OPEN_FILES = 32
+"""Of one sink. Records of very mixed times would else hold a file open for every hour there ever was."""
+
+
+@dataclass(slots=True)
+class _Folder:
+    """One time folder: the rows that wait for its next row group, and its open file."""
+
+    path: str
+    waiting: list[tuple[OffsetRange, pa.RecordBatch]] = field(default_factory=list)
+    waiting_bytes: int = 0
+    file: ParquetFile | None = None
+
+
+class TopicSink:
+    """Writes the rows of one topic. `with sink:` abandons every open file when the body raises.
+
+    At most `config.row_group_bytes` wait in all; when they are spread over many folders, the largest
+    is written as a smaller row group.
+
+    name_prefix  of the staged files; no other sink of any attempt may have it
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        staged_folder: str,
+        topic: str,
+        schema: pa.Schema,
+        config: WriteConfig,
+        name_prefix: str,
+        provenance: Mapping[str, str],
+    ) -> None:
+        self._storage = storage
+        self._staged_folder = staged_folder
+        self._topic = topic
+        self._schema = schema
+        self._config = config
+        self._name_prefix = name_prefix
+        self._provenance = provenance
+        self._folders: dict[int | None, _Folder] = {}
+        self._waiting_bytes = 0
+        self._opened_count = 0
+        self._files: list[DataFile] = []
+
+    def write(self, wanted: OffsetRange, rows: pa.RecordBatch) -> None:
+        """Take rows of the planned range `wanted`, in offset order."""
+        if not rows.num_rows:
+            return
+        for hour, part in split_by_time(rows, self._config.partition_by):
+            folder = self._folders.get(hour)
+            if folder is None:
+                folder = self._folders[hour] = _Folder(self._path_of(hour))
+            folder.waiting.append((wanted, part))
+            folder.waiting_bytes += part.nbytes
+            self._waiting_bytes += part.nbytes
+        while self._waiting_bytes >= self._config.row_group_bytes:
+            largest = max(self._folders.values(), key=lambda folder: folder.waiting_bytes)
+            self._write_row_group(largest)
+
+    def close(self) -> tuple[DataFile, ...]:
+        """Write what waits, finish every file, and say which there are."""
+        for folder in list(self._folders.values()):
+            self._write_row_group(folder)
+            self._close_file(folder)
+        return tuple(self._files)
+
+    def __enter__(self) -> "TopicSink":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            for folder in self._folders.values():
+                if folder.file is not None:
+                    folder.file.abandon(error)
+
+    def _path_of(self, hour: int | None) -> str:
+        time = layout.time_folder(self._config.partition_by, hour)
+        return layout.topic_folder(self._topic) + (f"/{time}" if time else "")
+
+    def _write_row_group(self, folder: _Folder) -> None:
+        if not folder.waiting:
+            return
+        file = folder.file or self._open_file(folder)
+        file.write_row_group(folder.waiting)
+        self._waiting_bytes -= folder.waiting_bytes
+        folder.waiting, folder.waiting_bytes = [], 0
+        if file.written_bytes >= self._config.target_file_bytes:
+            self._close_file(folder)
+
+    def _open_file(self, folder: _Folder) -> ParquetFile:
+        opened = [other for other in self._folders.values() if other.file is not None]
+        if len(opened) >= MAX_OPEN_FILES:
+            self._close_file(opened[0])
+        staged_name = f"{self._name_prefix}-{self._opened_count}.parquet"
+        self._opened_count += 1
+        folder.file = ParquetFile(self._storage, self._staged_folder, staged_name, self._schema, self._config)
+        return folder.file
+
+    def _close_file(self, folder: _Folder) -> None:
+        if folder.file is None:
+            return
+        file, folder.file = folder.file, None
+        self._files.append(file.close(folder.path, self._provenance))

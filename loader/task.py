@@ -1,0 +1,138 @@
+"""One split in one process: fetch, decode, write; then the manifest. Knows no engine.
+
+Bytes come in while those before them are decoded and written. A topic that fails does not take the
+other topics of the split with it; what it staged is removed, and its error comes back as a value.
+"""
+
+import itertools
+import platform
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from loader.commits.runs import require_ticket
+from loader.config.output import WriteConfig
+from loader.errors import LoaderError, StorageFull, StorageUnavailable
+from loader.kafka_source.client import KafkaClient
+from loader.kafka_source.prefetch import prefetched
+from loader.kafka_source.reader import RangeReader
+from loader.kafka_source.settings import KafkaSettings
+from loader.records.decoder import decode
+from loader.records.schema import RAW_SCHEMA
+from loader.sink.topic_sink import TopicSink
+from loader.storage.opening import open_storage
+from loader.storage.protocol import Storage
+from loader.values import (
+    DataFile,
+    FetchedRecords,
+    LoadedRange,
+    OffsetRange,
+    RangeCounts,
+    Split,
+    SplitResult,
+    TopicFailure,
+    layout,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadTask:
+    """What a worker needs to know to load any split of a run.
+
+    topic_ids  of every topic in the plan: a topic of the same name created since answers none of them
+    """
+
+    job: str
+    job_id: str
+    run_id: str
+    destination: str
+    kafka: KafkaSettings
+    write: WriteConfig
+    topic_ids: Mapping[str, str]
+
+    def run(self, split: Split) -> SplitResult:
+        """Load a split and stage its files. Raises nothing that is a LoaderError: it is in the result."""
+        attempt_id = secrets.token_hex(6)
+        ranges = sorted(split.ranges)
+        loaded: list[LoadedRange] = []
+        files: list[DataFile] = []
+        failures: list[TopicFailure] = []
+        by_topic = [(topic, list(group)) for topic, group in itertools.groupby(ranges, lambda r: r.topic)]
+        try:
+            storage = open_storage(self.destination)
+            require_ticket(storage, self.job, self.run_id, platform.node())
+            with KafkaClient(self.kafka) as client:
+                client.connect(self.kafka.request_timeout_ms)
+                reader = RangeReader(client)
+                for number, (topic, topic_ranges) in enumerate(by_topic):
+                    try:
+                        sink = self._sink(storage, topic, f"{attempt_id}-{number}")
+                        topic_loaded, topic_files = self._load_topic(reader, sink, topic_ranges)
+                    except (StorageUnavailable, StorageFull):
+                        raise  # the other topics would fail by it too
+                    except LoaderError as error:
+                        failures.append(TopicFailure(topic, error))
+                    else:
+                        loaded += topic_loaded
+                        files += topic_files
+        except LoaderError as error:
+            done = {loaded_range.range.topic for loaded_range in loaded} | {each.topic for each in failures}
+            failures += [TopicFailure(topic, error) for topic, _ in by_topic if topic not in done]
+        return SplitResult(split.index, attempt_id, tuple(loaded), tuple(files), tuple(failures))
+
+    def _sink(self, storage: Storage, topic: str, name_prefix: str) -> TopicSink:
+        return TopicSink(
+            storage,
+            layout.run_folder(self.job, self.run_id),
+            topic,
+            RAW_SCHEMA,
+            self.write,
+            name_prefix,
+            {
+                "loader.job": self.job,
+                "loader.job_id": self.job_id,
+                "loader.run_id": self.run_id,
+                "loader.topic": topic,
+                "loader.topic_id": self.topic_ids[topic],
+            },
+        )
+
+    def _load_topic(
+        self, reader: RangeReader, sink: TopicSink, ranges: list[OffsetRange]
+    ) -> tuple[list[LoadedRange], tuple[DataFile, ...]]:
+        progress = {wanted: _Progress(wanted) for wanted in ranges}
+        with sink, prefetched(self._fetches(reader, ranges)) as fetches:
+            for wanted, fetched in fetches:
+                progress[wanted].take(fetched, sink, self.kafka)
+            return [each.finished() for each in progress.values()], sink.close()
+
+    def _fetches(
+        self, reader: RangeReader, ranges: list[OffsetRange]
+    ) -> Iterator[tuple[OffsetRange, FetchedRecords]]:
+        for wanted in ranges:
+            for fetched in reader.fetches(wanted, self.topic_ids[wanted.topic]):
+                yield wanted, fetched
+
+
+class _Progress:
+    """How far one range is decoded, and what its offsets turned out to be."""
+
+    def __init__(self, wanted: OffsetRange) -> None:
+        self._wanted = wanted
+        self._position = wanted.start_offset
+        self._counts = RangeCounts()
+        self._leader_epoch = -1
+        self._fetched_bytes = 0
+
+    def take(self, fetched: FetchedRecords, sink: TopicSink, kafka: KafkaSettings) -> None:
+        """Decode one response and hand its rows on."""
+        for decoded in decode(fetched, self._wanted, self._position, kafka.isolation):
+            sink.write(self._wanted, decoded.rows)
+            self._position = decoded.next_offset
+            self._counts += decoded.counts
+            self._leader_epoch = decoded.leader_epoch
+            self._fetched_bytes += decoded.fetched_bytes
+
+    def finished(self) -> LoadedRange:
+        """The range with its counts; the coverage gate judges whether they explain all of it."""
+        return LoadedRange(self._wanted, self._counts, self._leader_epoch, self._fetched_bytes)
