@@ -1,0 +1,143 @@
+"""One task's answer, held against its order: are these the ranges, are the counts and files possible?
+
+A manifest is arithmetic about rows that nobody looks at again before the commit, so every relation
+between its numbers that must hold is checked, and the first that does not is raised as CoverageGap.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
+
+from loader.errors import CoverageGap
+from loader.values import DataFile, LoadedRange, OffsetRange, Split, TopicPartition
+from loader.values.layout import topic_folder
+
+
+def gap(where: str, problem: str) -> CoverageGap:
+    """The error of this gate; `where` says which split, or that it is the plan."""
+    return CoverageGap(
+        f"{where}: {problem}. Nothing was committed; what is in Kafka and what was loaded before is safe."
+        " This is a bug: please report this line."
+    )
+
+
+def check_loaded(
+    split: Split, planned: Sequence[OffsetRange], loaded: Sequence[LoadedRange], loss_allowed: bool
+) -> None:
+    """Exactly the planned ranges, each once, with counts that explain each of their offsets."""
+    where = f"split {split.index}"
+    wanted, found = Counter(planned), Counter(entry.range for entry in loaded)
+    if missing := wanted - found:
+        raise gap(where, f"did not load {listed(missing)}")
+    if surplus := found - wanted:
+        raise gap(where, f"loaded {listed(surplus)}, which was not asked of it")
+    for entry in loaded:
+        counts = entry.counts
+        if min(astuple(counts)) < 0 or entry.fetched_bytes < 0 or entry.leader_epoch < -1:
+            # A negative count would make up for offsets that nobody saw.
+            raise gap(where, f"a number that cannot be in {entry}")
+        if counts.explained_count != entry.range.offset_count:
+            raise gap(
+                where,
+                f"{entry.range} has {entry.range.offset_count} offsets, but {counts.explained_count}"
+                f" are explained: {counts}",
+            )
+        if counts.lost_count and not loss_allowed:
+            raise gap(where, f"{entry.range} lost {counts.lost_count} offsets, and nobody allowed it")
+        if counts.quarantined_count:
+            # No file of a manifest holds quarantined records yet: counting them here would drop them.
+            raise gap(where, f"{entry.range} has {counts.quarantined_count} quarantined records in no file")
+
+
+def check_files(split: Split, loaded: Sequence[LoadedRange], files: Sequence[DataFile]) -> None:
+    """The files hold as many rows as were counted, of offsets that were loaded; each file is possible."""
+    where = f"split {split.index}"
+    stretches = _stretches(entry.range for entry in loaded)
+    spans: defaultdict[TopicPartition, list[OffsetRange]] = defaultdict(list)
+    rows_in_files: Counter[str] = Counter()
+    for file in files:
+        _check_file(where, file, stretches)
+        rows_in_files[file_topic(where, file)] += file.row_count
+        for span in file.ranges:
+            spans[span.topic_partition].append(span)
+
+    rows_counted: Counter[str] = Counter()
+    rows_of: Counter[TopicPartition] = Counter()
+    for entry in loaded:
+        rows_counted[entry.range.topic] += entry.counts.row_count
+        rows_of[entry.range.topic_partition] += entry.counts.row_count
+    for topic in sorted(rows_counted.keys() | rows_in_files.keys()):
+        if rows_counted[topic] != rows_in_files[topic]:
+            raise gap(where, f"{topic}: {rows_counted[topic]} rows counted, {rows_in_files[topic]} in files")
+    for partition, row_count in rows_of.items():
+        # Files of different hours overlap in offsets; a row needs an offset of its own in their union.
+        held = spans[partition]
+        room = _union_size(held)
+        if not _least_rows(held) <= row_count <= room:
+            raise gap(where, f"{partition}: {row_count} rows counted, files hold {listed(held)}")
+
+
+def file_topic(where: str, file: DataFile) -> str:
+    """The one topic of a file."""
+    topics = {span.topic for span in file.ranges}
+    if len(topics) != 1:
+        raise gap(where, f"{file.path} has rows of {len(topics)} topics, must be one")
+    return topics.pop()
+
+
+def listed(ranges: Iterable[OffsetRange]) -> str:
+    """Ranges in a message: the first few, and how many more."""
+    names = [str(entry) for entry in sorted(ranges)]
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more if names else "no offsets"
+
+
+def _check_file(
+    where: str, file: DataFile, stretches: Mapping[TopicPartition, Sequence[OffsetRange]]
+) -> None:
+    folder = topic_folder(file_topic(where, file))
+    parts = file.path.split("/")
+    if parts[0] != folder or len(parts) < 2 or any(part in ("", ".", "..") for part in parts):
+        raise gap(where, f"{file.path!r} does not lie in the folder {folder}")
+    if len({span.partition for span in file.ranges}) != len(file.ranges):
+        raise gap(where, f"{file.path} names a partition twice: {listed(file.ranges)}")
+    if file.size_bytes <= 0 or not file.staged_name:
+        raise gap(where, f"{file.path} has {file.size_bytes} bytes as {file.staged_name!r}")
+    least = sum(_least_rows([span]) for span in file.ranges)
+    if not 0 < least <= file.row_count <= sum(span.offset_count for span in file.ranges):
+        raise gap(where, f"{file.path} has {file.row_count} rows in {listed(file.ranges)}")
+    earliest_ms, latest_ms = file.min_timestamp_ms, file.max_timestamp_ms
+    if earliest_ms is None or latest_ms is None:
+        ordered = earliest_ms is latest_ms
+    else:
+        ordered = earliest_ms <= latest_ms
+    if not ordered:
+        raise gap(where, f"{file.path} has rows from {earliest_ms} to {latest_ms} ms")
+    for span in file.ranges:
+        if not any(
+            stretch.start_offset <= span.start_offset and span.end_offset <= stretch.end_offset
+            for stretch in stretches.get(span.topic_partition, ())
+        ):
+            raise gap(where, f"{file.path} has rows of {span}, which was not loaded")
+
+
+def _stretches(ranges: Iterable[OffsetRange]) -> dict[TopicPartition, list[OffsetRange]]:
+    """Ranges by partition, adjacent or overlapping ones made one: a file may hold rows of both."""
+    stretches: defaultdict[TopicPartition, list[OffsetRange]] = defaultdict(list)
+    for entry in sorted(ranges):
+        known = stretches[entry.topic_partition]
+        if known and entry.start_offset <= known[-1].end_offset:
+            start, end = known[-1].start_offset, max(known[-1].end_offset, entry.end_offset)
+            known[-1] = OffsetRange(entry.topic, entry.partition, start, end)
+        else:
+            known.append(entry)
+    return dict(stretches)
+
+
+def _union_size(spans: Iterable[OffsetRange]) -> int:
+    return sum(stretch.offset_count for known in _stretches(spans).values() for stretch in known)
+
+
+def _least_rows(spans: Iterable[OffsetRange]) -> int:
+    """How many rows spans stand for at least: the first and the last offset of each is a row's."""
+    return sum(min(span.offset_count, 2) for span in spans)
