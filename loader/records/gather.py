@@ -1,6 +1,7 @@
 """Filling Arrow's buffers: the one copy of a record's bytes, and the bits that say what is not null."""
 
 from loader.records.compilation import Bytes, Int32s, Int64s, ReadOnlyBytes, Spans, kernel
+from loader.records.copying import copy_bytes
 
 # In microseconds an int64 holds 292,000 years either way of 1970; in milliseconds a thousand times as many.
 LARGEST_TIMESTAMP_MS = (2**63 - 1) // 1000
@@ -28,8 +29,7 @@ def gather_bytes(payload: ReadOnlyBytes, spans: Spans, offsets: Int32s, data: By
             null_count += 1
         else:
             validity[i >> 3] |= 1 << (i & 7)
-            for j in range(size):
-                data[end + j] = payload[start + j]
+            copy_bytes(data, end, payload, start, size)
             end += size
         offsets[i + 1] = end
     return null_count
