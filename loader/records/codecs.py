@@ -20,8 +20,8 @@ NONE = 0
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES = 16
 
-# An LZ4 frame: magic, flags, the largest block's size, 8 bytes of content size if flagged, a checksum of these;
-# blocks, each behind its size; a size of 0; 4 bytes of content checksum if flagged.
+# An LZ4 frame: magic, flags, the largest block's size, 8 bytes of content size if flagged, a checksum of
+# these; blocks, each behind its size; a size of 0; 4 bytes of content checksum if flagged.
 _LZ4_MAGIC = b"\x04\x22\x4d\x18"
 _LZ4_HEADER_BYTES = 7
 _LZ4_HAS_CONTENT_SIZE = 0x08
