@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,12 @@ def fetch(artifact: Artifact) -> Path:
                 _retrieve(artifact, jars, Path(temporary))
                 jars.rename(folder)
     return folder
+
+
+def fetch_all(artifacts: Sequence[Artifact]) -> None:
+    """Fetch several at once: each mostly waits for the network."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(fetch, artifacts))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The Kafka that other tests stand on: a node fails in every way and comes back with what it was sent."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,8 +8,6 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from local_services.errors import ServiceError
 from local_services.java import has_compiler
 from local_services.kafka import KafkaCluster, run_java
-
-from tests.conftest import NewTopicFunction
 
 
 def produce(cluster: KafkaCluster, topic: str, value: bytes) -> None:
@@ -34,7 +32,7 @@ def own_kafka(tmp_path: Path) -> Iterator[KafkaCluster]:
 
 
 def test_a_new_topic_can_be_written_and_read_at_once(
-    kafka: KafkaCluster, new_topic: NewTopicFunction
+    kafka: KafkaCluster, new_topic: Callable[..., str]
 ) -> None:
     topic = new_topic(partitions=3, config={"max.message.bytes": "2000000"})
 
