@@ -17,7 +17,6 @@ from local_services.errors import ServiceError
 from local_services.hdfs import HdfsCluster
 from local_services.kafka import KafkaCluster
 from local_services.ports import is_free
-from local_services.servers import Cluster
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STATE_FOLDER = CHECKOUT / ".services"
@@ -37,12 +36,10 @@ example:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command."""
     options = _parser().parse_args(arguments)
-    names = getattr(options, "services", None) or NAMES
+    command = {"up": _up, "down": _down, "status": _status, "fetch": _fetch}[options.command]
     try:
         with _turn():
-            return {"up": _up, "down": _down, "status": _status, "fetch": _fetch}[options.command](
-                names, options
-            )
+            return command(options.services or NAMES, options)
     except ServiceError as error:
         print(f"services: {error}", file=sys.stderr)
         return 1
@@ -138,10 +135,9 @@ def _require_port(name: str, cluster: KafkaCluster | HdfsCluster) -> None:
         )
 
 
-def _address(cluster: Cluster) -> str:
+def _address(cluster: KafkaCluster | HdfsCluster) -> str:
     if isinstance(cluster, HdfsCluster):
         return f"{cluster.url} (web page {cluster.web_page})"
-    assert isinstance(cluster, KafkaCluster)
     return cluster.bootstrap_servers
 
 
@@ -178,22 +174,25 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument(
-            "services", nargs="*", metavar="SERVICE", help="kafka, hdfs; both when none is named"
-        )
+        services = "kafka or hdfs; both when none is named"
+        command.add_argument("services", nargs="*", type=_name, metavar="SERVICE", help=services)
         return command
 
     up = add("up", "start what is not running, and tell the addresses")
     for name in NAMES:
-        port = DEFAULT_PORTS[name]
-        up.add_argument(
-            f"--{name}-port", type=int, metavar="PORT", help=f"default: {port}, then the last one"
-        )
+        text = f"default: the last one, {DEFAULT_PORTS[name]} at first"
+        up.add_argument(f"--{name}-port", type=int, metavar="PORT", help=text)
     add("status", "ask each service whether it works; exit status 1 when one does not")
     down = add("down", "stop what was started; data is kept")
     down.add_argument("--wipe", action="store_true", help="delete its data and logs, too")
     add("fetch", "bring the servers' jars into the cache and start nothing")
     return parser
+
+
+def _name(word: str) -> str:
+    if word not in NAMES:
+        raise argparse.ArgumentTypeError(f"no service {word!r}; there are {', '.join(NAMES)}")
+    return word
 
 
 if __name__ == "__main__":
