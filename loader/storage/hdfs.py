@@ -94,10 +94,20 @@ class HdfsStorage:
         full = self._full(path)
         options = WriteOptions(block_size=self._block_size_bytes, overwrite=False, create_parent=True)
         try:
-            connection, writer = self._within_call(lambda its: (its, its.client.inner.create(full, options)))
+            connection = self._within_call(lambda its: its)
+            if not connection.claim(full):
+                raise PathExists(f"{self._name(path)}: is being written by this very process")
+            try:
+                writer = self._within_call(lambda its: its.client.inner.create(full, options))
+            except BaseException:
+                connection.give_up(full)
+                raise
+        except LoaderError:
+            raise
         except Exception as error:
-            if failure_of(error).own_lease and full not in connection_to(self._authority).open_paths:
-                # Nobody else can hold this client's lease: a first try got through, its answer did not.
+            if failure_of(error).own_lease:
+                # No other client can hold our lease, and no other thread has a claim: a first try got
+                # through, and its answer did not.
                 raise StorageUnavailable(
                     f"{self._name(path)}: an empty file of this name was made, but the NameNode's answer was"
                     " lost on the way. Files that are complete are untouched. Run again."
@@ -271,7 +281,6 @@ class _HdfsFile(AbandonableFile):
         self._storage, self._connection, self._full = storage, connection, full
         self._writer: RawFileWriter | None = writer
         self._pending = bytearray()
-        connection.open_paths.add(full)
 
     def _append(self, data: memoryview) -> None:
         self._pending += data
@@ -283,11 +292,11 @@ class _HdfsFile(AbandonableFile):
             self._send()
         assert self._writer is not None  # noqa: S101 - only _abandon lets go of it, and nothing comes after
         self._storage._transfer("finish", self.path, self._writer.close)
-        self._connection.open_paths.discard(self._full)
+        self._connection.give_up(self._full)
 
     def _abandon(self) -> None:
         self._writer = None  # its lease is renewed no more
-        self._connection.open_paths.discard(self._full)
+        self._connection.give_up(self._full)
         self._storage.delete(self.path)
 
     def _send(self) -> None:

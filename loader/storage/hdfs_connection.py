@@ -12,7 +12,6 @@ A client is never shared with a child process, and never destroyed.
 import ctypes
 import os
 import time
-from dataclasses import dataclass, field
 
 from hdfs_native import Client
 
@@ -20,12 +19,21 @@ _CACHED_SOCKETS_S = 3.0
 _LOGIN_SETTINGS = ("HADOOP_CONF_DIR", "HADOOP_HOME", "HADOOP_USER_NAME", "HADOOP_PROXY_USER", "KRB5CCNAME")
 
 
-@dataclass(slots=True)
 class Connection:
-    """A client, and what this process writes through it."""
+    """A client, and the paths that this process creates or writes through it."""
 
-    client: Client
-    open_paths: set[str] = field(default_factory=set)
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._claims: dict[str, object] = {}
+
+    def claim(self, path: str) -> bool:
+        """Take a path for a new file; False when another thread has it."""
+        claim = object()
+        return self._claims.setdefault(path, claim) is claim
+
+    def give_up(self, path: str) -> None:
+        """The file is finished, abandoned, or was not made."""
+        self._claims.pop(path, None)
 
 
 _connections: dict[tuple[str | None, ...], Connection] = {}

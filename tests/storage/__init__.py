@@ -1,0 +1,1 @@
+"""Both file systems, held to one contract."""
