@@ -5,7 +5,7 @@ Every class has an exit status: 1 a bug, 2 fix the command or the config, 3 run 
 """
 
 import copyreg
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from loader.values import OffsetRange, TopicPartition
@@ -19,6 +19,12 @@ class LoaderError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Default pickling calls __init__ with the finished message, and fails for subclasses.
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
+
+def gravest_exit_status(errors: Iterable[Exception]) -> int:
+    """The exit status for several errors: a bug before a person decides, before fix it, before run again."""
+    found = {error.exit_status if isinstance(error, LoaderError) else 1 for error in errors}
+    return next((status for status in (1, 4, 2, 3) if status in found), 0)
 
 
 class ConfigError(LoaderError):

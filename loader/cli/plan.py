@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.cli import process, text
-from loader.errors import LoaderError
+from loader.errors import LoaderError, gravest_exit_status
 from loader.operations.plan import LoadPlan, plan_load, read_ledger
 
 
@@ -17,7 +17,7 @@ def plan(config: Path, as_json: bool) -> int:
         text.print_json(_document(made))
     else:
         _print(made, config)
-    return next((error.exit_status for error in made.failures.values()), 0)
+    return gravest_exit_status(made.failures.values())
 
 
 def _print(plan: LoadPlan, config: Path) -> None:

@@ -20,7 +20,7 @@ from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, write_ticket
 from loader.commits.sweep import sweep
 from loader.engine.protocol import Engine, SplitDone
-from loader.errors import CommitOutcomeUnknown, LoaderError
+from loader.errors import CommitOutcomeUnknown, RunAgainLater, gravest_exit_status
 from loader.operations.job import Job
 from loader.operations.plan import LoadPlan, plan_load, read_ledger
 from loader.planning.coverage import AcceptedLoad, check_coverage
@@ -78,13 +78,9 @@ class LoadReport:
 
     @property
     def exit_status(self) -> int:
-        """0, or the gravest of what the topics failed with: a bug, a person decides, fix it, run again."""
-        found = {
-            error.exit_status if isinstance(error, LoaderError) else 1
-            for errors in self.failures.values()
-            for error in errors
-        }
-        return next((status for status in (1, 4, 2, 3) if status in found), 0)
+        """0, or the gravest of what topics failed with; 3 when partitions gave no answer this time."""
+        status = gravest_exit_status(error for errors in self.failures.values() for error in errors)
+        return status or (RunAgainLater.exit_status if self.plan.unlisted else 0)
 
 
 def load(
