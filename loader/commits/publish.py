@@ -49,6 +49,7 @@ def _publish_file(storage: Storage, folder: str, file: DataFile) -> None:
     try:
         found_bytes = storage.status(file.path).size_bytes
     except PathNotFound as error:
+        raise LedgerDamaged(
             f"{storage.url}/{file.path} is committed, but neither there nor staged as"
             f" {folder}/{file.staged_name}: it was removed. {file.row_count} rows of"
             f" {', '.join(map(str, file.ranges))} are missing from the destination. Restore the file from a"
