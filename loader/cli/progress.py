@@ -25,7 +25,7 @@ class ProgressListener:
         self._task: TaskID | None = None
         self._plan: LoadPlan | None = None
         self._row_count = self._fetched_bytes = self._split_count = 0
-        self._started_s = self._told_s = time.monotonic()
+        self._started_s = self._first_done_s = self._told_s = time.monotonic()
 
     def __enter__(self) -> "ProgressListener":
         return self
@@ -68,6 +68,8 @@ class ProgressListener:
 
     def split_done(self, done: SplitDone) -> None:
         """A split came back."""
+        if not self._split_count:
+            self._first_done_s = time.monotonic()
         self._split_count += 1
         self._row_count += done.row_count
         self._fetched_bytes += done.fetched_bytes
@@ -86,8 +88,10 @@ class ProgressListener:
         rate = text.count(round(self._row_count / seconds))
         facts = f"{text.count(self._row_count)} rows, {text.size(self._fetched_bytes)}, {rate} rows/s"
         left = self._total - self._split_count
-        if left and self._split_count:
-            facts += f", {text.duration(seconds / self._split_count * left)} left"
+        # From the first split on: before it lies the start of the workers, which is not repeated.
+        since_first_s = time.monotonic() - self._first_done_s
+        if left and self._split_count > 1:
+            facts += f", {text.duration(since_first_s / (self._split_count - 1) * left)} left"
         return facts
 
     def _start_bar(self, total: int) -> None:
