@@ -1,29 +1,9 @@
-"""The job file, checked: pydantic models, where secrets come from, and the JSON Schema for editors."""
+"""The job file, checked: pydantic models, where secrets come from, and the JSON Schema for editors.
 
-from loader.config.job import JobConfig, JobSection
-from loader.config.kafka import KafkaConfig, SecurityConfig
-from loader.config.load import load_config
-from loader.config.output import FetchConfig, LimitsConfig, PlanConfig, WriteConfig
-from loader.config.secrets import Secrets, resolve_secrets
-from loader.config.starts import AtOffsets, AtTimestamp, Earliest, Latest, Start
-from loader.config.topics import TopicConfig
+load      load_config: a TOML file -> JobConfig, or every problem in it
+job       JobConfig, with kafka, topics, starts and output: its tables
+secrets   resolve_secrets: what [kafka.security] points at
+schema    conf/job.schema.json
 
-__all__ = [
-    "AtOffsets",
-    "AtTimestamp",
-    "Earliest",
-    "FetchConfig",
-    "JobConfig",
-    "JobSection",
-    "KafkaConfig",
-    "Latest",
-    "LimitsConfig",
-    "PlanConfig",
-    "Secrets",
-    "SecurityConfig",
-    "Start",
-    "TopicConfig",
-    "WriteConfig",
-    "load_config",
-    "resolve_secrets",
-]
+Import from these: a task needs only output, and not the models of everything else.
+"""

@@ -56,7 +56,12 @@ def check(document: Mapping[str, Any]) -> JobConfig | list[str]:
         try:
             config = JobConfig.model_validate(mended)
         except ValidationError as invalid:
-            errors = invalid.errors(include_url=False)
+            # A list whose entries are all wrong is called too short as well.
+            errors = [
+                error
+                for error in invalid.errors(include_url=False)
+                if error["type"] != "too_short" or not error["input"]
+            ]
         else:
             return lines or config
         meant = {_suggestion(error["loc"]) for error in errors if error["type"] == "extra_forbidden"}
@@ -176,17 +181,15 @@ def _unknown_key(place: Place) -> str:
 
 
 def _suggestion(place: Place) -> str | None:
-    """The key that was probably meant: near in the same table, of this name in another, near in another."""
+    """The key that was probably meant: of this name in another table, else the most alike."""
     table, key = _table(place), str(place[-1])
-    prefix = ".".join(table)
-    if near := difflib.get_close_matches(key, _KEYS[table], 1, cutoff=0.6):
-        return f"{prefix}.{near[0]}" if prefix else near[0]
-    elsewhere = {".".join((*other, name)): name for other, names in _KEYS.items() for name in names}
-    for cutoff in (1.0, 0.8):
-        near = difflib.get_close_matches(key, elsewhere.values(), 1, cutoff=cutoff)
-        if near:
-            return next(path for path, name in elsewhere.items() if name == near[0])
-    return None
+    paths = {".".join((*other, name)): name for other, names in _KEYS.items() for name in names}
+    if same := [path for path, name in paths.items() if name == key]:
+        return " or ".join(same)
+    own = [".".join((*table, name)) for name in _KEYS[table]]
+    likeness = {path: difflib.SequenceMatcher(None, key, name).ratio() for path, name in paths.items()}
+    likely = [path for path in (*own, *paths) if likeness[path] >= (0.6 if path in own else 0.8)]
+    return max(likely, key=likeness.__getitem__, default=None)
 
 
 def _table(place: Place) -> tuple[str, ...]:

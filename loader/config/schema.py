@@ -1,14 +1,18 @@
 """The JSON Schema of the job file, for editors: `python -m loader.config.schema > conf/job.schema.json`."""
 
+import ast
+import inspect
 import json
 import re
 import sys
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from loader.config.job import JobConfig
+from loader.config.section import Section
 from loader.config.starts import Earliest
 
 
@@ -30,8 +34,24 @@ class _TomlSchema(GenerateJsonSchema):
 def job_schema() -> dict[str, Any]:
     """The schema, as the JSON object of conf/job.schema.json."""
     schema = JobConfig.model_json_schema(schema_generator=_TomlSchema)
+    tables = {"JobConfig": schema, **schema["$defs"]}
+    for model in Section.__subclasses__():
+        for key, text in _texts(model).items():
+            tables[model.__name__]["properties"][key]["description"] = text
     tidied: dict[str, Any] = _tidied(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **tidied, "title": "Kafka loader job"}
+
+
+def _texts(model: type[Section]) -> dict[str, str]:
+    """The text under each key of a table."""
+    [definition] = ast.parse(inspect.getsource(model)).body
+    return {
+        key.id: text
+        for above, below in pairwise(cast(ast.ClassDef, definition).body)
+        if isinstance(above, ast.AnnAssign) and isinstance(key := above.target, ast.Name)
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+        if isinstance(text := below.value.value, str)
+    }
 
 
 def as_text() -> str:

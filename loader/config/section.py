@@ -15,10 +15,14 @@ class Conflict(NamedTuple):
 
 
 class Section(BaseModel):
-    """A table of the job file."""
+    """A table of the job file.
+
+    The text under a key is what editors show of it: loader.config.schema collects these. pydantic can as
+    well, by reading the sources whenever the package is imported, which takes longer than all the rest.
+    """
 
     # Strict: TOML has types of its own, so "500" where a number belongs is a mistake, not a spelling.
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     def conflicts(self) -> Iterator[Conflict]:
         """Every pair of keys that cannot both hold; called when each key by itself is right."""
