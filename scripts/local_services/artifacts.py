@@ -136,13 +136,7 @@ def _retrieve(artifact: Artifact, jars: Path, scratch: Path) -> None:
 def _reason(ivy_output: str) -> str:
     if shutil.disk_usage(cache_folder()).free < 200 * 1024 * 1024:
         return "the disk is full"
-    offline = (
-        "UnknownHostException",
-        "Server access error",
-        "ConnectException",
-        "SocketTimeoutException",
-        "no end",
-    )
+    offline = ("HttpClientHandler", "UnknownHost", "Server access error", "timed out", "no end")
     return "the network does not answer" if any(word in ivy_output for word in offline) else "Ivy failed"
 
 
