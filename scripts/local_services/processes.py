@@ -41,7 +41,7 @@ class ServerProcess:
         except (FileNotFoundError, ValueError):
             return None
         pid = int(known["pid"])
-        return pid if _birth(pid) == known["birth"] else None
+        return pid if birth(pid) == known["birth"] else None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         """Start it; returns before it is ready. Does nothing when it runs already."""
@@ -121,14 +121,14 @@ class ServerProcess:
             os.kill(pid, number)
 
     def _remember(self, pid: int) -> None:
-        self._memory.write_text(json.dumps({"pid": pid, "birth": _birth(pid)}))
+        self._memory.write_text(json.dumps({"pid": pid, "birth": birth(pid)}))
 
     def _last_words(self, line_count: int = 15) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return f"The end of its log {self.log}:\n" + "\n".join(lines[-line_count:])
 
 
-def _birth(pid: int) -> str | None:
+def birth(pid: int) -> str | None:
     """When a process started, in a form to compare; None when there is none, or only its zombie."""
     try:
         # After the name, which is in parentheses and may hold spaces: field 3 is the state, 22 the start.

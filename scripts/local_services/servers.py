@@ -9,8 +9,9 @@ from typing import Self
 from local_services.java import FAST_START_OPTIONS, find_java
 from local_services.ports import require_free
 from local_services.processes import ServerProcess
+from local_services.watchdog import watch
 
-START_DEADLINE_S = 90
+START_DEADLINE_S = 150
 """For a machine that is busy with other things; on an idle one each server here answers within 10 s."""
 
 
@@ -22,6 +23,7 @@ class Server(ABC):
         self.folder = folder
         self.ports = tuple(ports)
         self.process = ServerProcess(name, folder)
+        self.outlives_us = True
 
     @abstractmethod
     def answers(self) -> bool:
@@ -51,6 +53,8 @@ class Server(ABC):
         temporary.mkdir(parents=True, exist_ok=True)
         options = (f"-Djava.io.tmpdir={temporary}", "-XX:-UsePerfData", "-Djava.awt.headless=true")
         self.process.start([str(find_java()), *options, *self.prepare()])
+        if not self.outlives_us and (pid := self.process.pid) is not None:
+            watch(pid)
         return True
 
     def wait_until_ready(self, deadline_s: float = START_DEADLINE_S) -> None:
@@ -80,7 +84,11 @@ class Server(ABC):
 
 
 class Cluster(ABC):
-    """Servers that are started and stopped together, in the order of `servers`."""
+    """Servers that are started and stopped together, in the order of `servers`.
+
+    In a `with` block they end with the block, or with this Python process however it ends; those started by
+    start() run on.
+    """
 
     def __init__(self, folder: Path, *, fast_start: bool, heap_mib: int) -> None:
         self.folder = folder.absolute()
@@ -129,6 +137,8 @@ class Cluster(ABC):
             server.kill()
 
     def __enter__(self) -> Self:
+        for server in self.servers:
+            server.outlives_us = False
         self.start()
         return self
 
