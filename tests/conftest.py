@@ -29,6 +29,8 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
         "log.initial.task.delay.ms": "500",
         "log.cleaner.backoff.ms": "500",
         "log.retention.check.interval.ms": "1000",
+        # Records here are of any date: only a topic whose own config says so may lose them to their age.
+        "log.retention.ms": "-1",
     }
     with KafkaCluster(tmp_path_factory.mktemp("kafka"), properties=properties) as cluster:
         yield cluster

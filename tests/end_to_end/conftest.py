@@ -1,0 +1,69 @@
+"""Folders and jobs of its own for each test, on the shared Kafka."""
+
+import itertools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from local_services.hdfs import HdfsCluster
+from local_services.kafka import KafkaCluster
+
+from .folders import Folder, HdfsFolder, LocalFolder
+from .jobs import Job, write_config
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def local_folder(tmp_path: Path) -> LocalFolder:
+    """An empty destination on this disk; it does not exist yet."""
+    return LocalFolder(tmp_path / "destination")
+
+
+@pytest.fixture
+def hdfs_folder(hdfs: HdfsCluster) -> HdfsFolder:
+    """An empty destination in HDFS; it does not exist yet."""
+    return HdfsFolder(hdfs, f"/end-to-end-{os.getpid()}/{next(_numbers)}")
+
+
+@pytest.fixture(params=["local", "hdfs"])
+def any_folder(request: pytest.FixtureRequest) -> Folder:
+    """Runs the test on both."""
+    return request.getfixturevalue(f"{request.param}_folder")  # type: ignore[no-any-return]
+
+
+class NewJobFunction(Protocol):
+    """`new_job("orders")`: topics by name or as a whole entry; a folder and sections where they matter."""
+
+    def __call__(
+        self,
+        *topics: str | Mapping[str, Any],
+        name: str = "job",
+        folder: Folder | None = None,
+        **sections: Mapping[str, Any],
+    ) -> Job: ...
+
+
+@pytest.fixture
+def new_job(kafka: KafkaCluster, tmp_path: Path, local_folder: LocalFolder) -> NewJobFunction:
+    """Writes a job file; by default its destination is the test's local folder."""
+
+    def write(
+        *topics: str | Mapping[str, Any],
+        name: str = "job",
+        folder: Folder | None = None,
+        **sections: Mapping[str, Any],
+    ) -> Job:
+        folder = local_folder if folder is None else folder
+        config = tmp_path / f"{name}-{next(_numbers)}.toml"
+        entries = tuple({"name": topic} if isinstance(topic, str) else topic for topic in topics)
+        servers = {"bootstrap_servers": kafka.bootstrap_servers.split(",")}
+        kafka_section = {**servers, **sections.pop("kafka", {})}
+        write_config(
+            config, {"name": name, "destination": folder.url}, entries, {"kafka": kafka_section, **sections}
+        )
+        return Job(config, folder)
+
+    return write
