@@ -24,7 +24,7 @@ from loader.errors import CommitOutcomeUnknown, RunAgainLater, gravest_exit_stat
 from loader.operations.job import Job
 from loader.operations.plan import LoadPlan, plan_load, read_ledger
 from loader.planning.coverage import AcceptedLoad, check_coverage
-from loader.values import LoadedRange, RangeCounts, TopicPartition, layout
+from loader.values import LoadedRange, RangeCounts, TopicPartition, layout, merge_adjacent
 
 
 class Step(Enum):
@@ -193,7 +193,7 @@ def _commit(
         for planned in plan.partitions
         if planned.is_new and planned.range.offset_count and planned.range.topic in accepted.failures
     ]
-    ranges = tuple(sorted([*accepted.loaded, *beginnings], key=lambda loaded: loaded.range))
+    ranges = merge_adjacent([*accepted.loaded, *beginnings])
     if not accepted.loaded and not plan.beginnings:
         job.storage.delete(layout.run_folder(job.name, ticket.run_id))
         return None

@@ -4,7 +4,14 @@ from loader.values.fetches import AbortedTransaction, FetchedRecords
 from loader.values.files import DataFile
 from loader.values.offsets import OffsetRange, TopicPartition
 from loader.values.positions import PartitionPosition, Position, TopicPosition
-from loader.values.splits import LoadedRange, RangeCounts, Split, SplitResult, TopicFailure
+from loader.values.splits import (
+    LoadedRange,
+    RangeCounts,
+    Split,
+    SplitResult,
+    TopicFailure,
+    merge_adjacent,
+)
 
 __all__ = [
     "AbortedTransaction",
@@ -20,4 +27,5 @@ __all__ = [
     "TopicFailure",
     "TopicPartition",
     "TopicPosition",
+    "merge_adjacent",
 ]

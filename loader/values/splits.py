@@ -1,7 +1,7 @@
 """A task's order and a task's answer."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loader.values.files import DataFile
 from loader.values.offsets import OffsetRange
@@ -75,6 +75,27 @@ class LoadedRange:
     counts: RangeCounts
     leader_epoch: int
     fetched_bytes: int
+
+
+def merge_adjacent(ranges: "Iterable[LoadedRange]") -> "tuple[LoadedRange, ...]":
+    """Ranges in order, those that continue one another in the same partition made one."""
+    merged: list[LoadedRange] = []
+    for loaded in sorted(ranges, key=lambda each: each.range):
+        last = merged[-1] if merged else None
+        if (
+            last is None
+            or last.range.topic_partition != loaded.range.topic_partition
+            or last.range.end_offset != loaded.range.start_offset
+        ):
+            merged.append(loaded)
+            continue
+        merged[-1] = LoadedRange(
+            replace(last.range, end_offset=loaded.range.end_offset),
+            last.counts + loaded.counts,
+            loaded.leader_epoch if loaded.leader_epoch >= 0 else last.leader_epoch,
+            last.fetched_bytes + loaded.fetched_bytes,
+        )
+    return tuple(merged)
 
 
 @dataclass(frozen=True, slots=True)
