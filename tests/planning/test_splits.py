@@ -141,6 +141,15 @@ def test_a_range_is_not_cut_for_a_sliver() -> None:
     assert [split.ranges for split in splits] == [(ranges[0].range,), (ranges[1].range,)]
 
 
+@pytest.mark.parametrize("left_mib", [88, 112])
+def test_a_cut_does_not_move_far_to_a_border(left_mib: int) -> None:
+    ranges = [sized("t", 0, 0, 1000, left_mib * MIB), sized("t", 1, 0, 1000, (200 - left_mib) * MIB)]
+
+    splits = make_splits(ranges, 101 * MIB)
+
+    assert [round(split.estimated_bytes / MIB) for split in splits] == [100, 100]
+
+
 def test_an_offset_is_not_divided_however_large() -> None:
     splits = make_splits([sized("t", 0, 0, 2, 1000 * MIB), sized("t", 1, 0, 1, 1)], 64 * MIB, 4)
 
