@@ -7,7 +7,7 @@ other topics of the split with it; what it staged is removed, and its error come
 import itertools
 import platform
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from loader.commits.runs import require_ticket
@@ -23,6 +23,7 @@ from loader.sink.topic_sink import TopicSink
 from loader.storage.opening import open_storage
 from loader.storage.protocol import Storage
 from loader.values import (
+    Advance,
     DataFile,
     FetchedRecords,
     LoadedRange,
@@ -50,7 +51,7 @@ class LoadTask:
     write: WriteConfig
     topic_ids: Mapping[str, str]
 
-    def run(self, split: Split) -> SplitResult:
+    def run(self, split: Split, on_advance: Callable[[Advance], None]) -> SplitResult:
         """Load a split and stage its files. Raises nothing that is a LoaderError: it is in the result."""
         attempt_id = secrets.token_hex(6)
         ranges = sorted(split.ranges)
@@ -67,7 +68,7 @@ class LoadTask:
                 for number, (topic, topic_ranges) in enumerate(by_topic):
                     try:
                         sink = self._sink(storage, topic, f"{attempt_id}-{number}")
-                        topic_loaded, topic_files = self._load_topic(reader, sink, topic_ranges)
+                        topic_loaded, topic_files = self._load_topic(reader, sink, topic_ranges, on_advance)
                     except (StorageUnavailable, StorageFull):
                         raise  # the other topics would fail by it too
                     except LoaderError as error:
@@ -98,12 +99,16 @@ class LoadTask:
         )
 
     def _load_topic(
-        self, reader: RangeReader, sink: TopicSink, ranges: list[OffsetRange]
+        self,
+        reader: RangeReader,
+        sink: TopicSink,
+        ranges: list[OffsetRange],
+        on_advance: Callable[[Advance], None],
     ) -> tuple[list[LoadedRange], tuple[DataFile, ...]]:
         progress = {wanted: _Progress(wanted) for wanted in ranges}
         with sink, prefetched(self._fetches(reader, ranges)) as fetches:
             for wanted, fetched in fetches:
-                progress[wanted].take(fetched, sink, self.kafka)
+                progress[wanted].take(fetched, sink, self.kafka, on_advance)
             return [each.finished() for each in progress.values()], sink.close()
 
     def _fetches(
@@ -124,10 +129,18 @@ class _Progress:
         self._leader_epoch = -1
         self._fetched_bytes = 0
 
-    def take(self, fetched: FetchedRecords, sink: TopicSink, kafka: KafkaSettings) -> None:
+    def take(
+        self,
+        fetched: FetchedRecords,
+        sink: TopicSink,
+        kafka: KafkaSettings,
+        on_advance: Callable[[Advance], None],
+    ) -> None:
         """Decode one response and hand its rows on."""
         for decoded in decode(fetched, self._wanted, self._position, kafka.isolation):
             sink.write(self._wanted, decoded.rows)
+            offset_count = decoded.next_offset - self._position
+            on_advance(Advance(offset_count, decoded.rows.num_rows, decoded.fetched_bytes))
             self._position = decoded.next_offset
             self._counts += decoded.counts
             self._leader_epoch = decoded.leader_epoch

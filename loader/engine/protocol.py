@@ -1,31 +1,12 @@
 """What the operations ask of an engine."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from loader.values import Split, SplitResult
+from loader.values import Advance, Split, SplitResult
 
 if TYPE_CHECKING:  # the decoding of records takes a second to import, and a run with nothing new needs none
     from loader.task import LoadTask
-
-
-@dataclass(frozen=True, slots=True)
-class SplitDone:
-    """A split came back: for progress only, a split that is tried twice may be told twice."""
-
-    split_index: int
-    row_count: int
-    fetched_bytes: int
-
-    @classmethod
-    def of(cls, result: SplitResult) -> "SplitDone":
-        """What a manifest says."""
-        return cls(
-            result.split_index,
-            sum(loaded.counts.row_count for loaded in result.loaded),
-            sum(loaded.fetched_bytes for loaded in result.loaded),
-        )
 
 
 class Engine(Protocol):
@@ -42,7 +23,10 @@ class Engine(Protocol):
         ...
 
     def run(
-        self, task: "LoadTask", splits: Sequence[Split], on_done: Callable[[SplitDone], None]
+        self, task: "LoadTask", splits: Sequence[Split], on_advance: Callable[[Advance], None]
     ) -> list[SplitResult]:
-        """Load every split. Raises WorkersLost when workers died more often than the engine tolerates."""
+        """Load every split. Raises WorkersLost when workers died more often than the engine tolerates.
+
+        on_advance  called in this thread as work gets done: by records decoded, or by tasks ended
+        """
         ...

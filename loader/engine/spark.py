@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from py4j.protocol import Py4JJavaError
 from pyspark import AccumulatorParam, SparkConf, SparkContext
 
-from loader.engine.protocol import SplitDone
 from loader.errors import WorkersLost
-from loader.values import Split, SplitResult
+from loader.values import Advance, Split, SplitResult
 
 if TYPE_CHECKING:
     from loader.task import LoadTask
@@ -38,46 +37,45 @@ class SparkEngine:
         self.slots = _slots(self._conf)
 
     def run(
-        self, task: "LoadTask", splits: Sequence[Split], on_done: Callable[[SplitDone], None]
+        self, task: "LoadTask", splits: Sequence[Split], on_advance: Callable[[Advance], None]
     ) -> list[SplitResult]:
         """Load every split; see the protocol."""
         context = SparkContext.getOrCreate(self._conf)
         context.setJobGroup(task.run_id, f"kafka-loader {task.job}: {len(splits)} splits", True)
         # An accumulator's updates reach the driver as each task ends; the results only with the last.
-        done = context.accumulator((), _Done())
+        told = context.accumulator((), _Advances())
 
         def run_splits(part: Iterable[Split]) -> Iterator[SplitResult]:
             for split in part:
-                result = task.run(split)
-                done.add((SplitDone.of(result),))
-                yield result
+                advances: list[Advance] = []
+                yield task.run(split, advances.append)
+                told.add(tuple(advances))
 
         job = _Background(context.parallelize(splits, len(splits)).mapPartitions(run_splits).collect)
-        told = 0
-        while not job.ended(POLL_S):
-            for each in done.value[told:]:
-                on_done(each)
-            told = len(done.value)
+        seen = 0
+        ended = False
+        while not ended:
+            ended = job.ended(POLL_S)
+            for advance in told.value[seen:]:
+                on_advance(advance)
+                seen += 1
         try:
-            results = job.result()
+            return job.result()
         except Py4JJavaError as error:
             raise WorkersLost(
                 f"Spark gave up on the load: {_cause(error)}. Nothing was committed. Look at the executors'"
                 " logs; if they ran out of memory, give them more or lower write.row_group_bytes; then run"
                 " again."
             ) from error
-        for each in done.value[told:]:
-            on_done(each)
-        return results
 
 
-class _Done(AccumulatorParam[tuple[SplitDone, ...]]):
-    def zero(self, value: tuple[SplitDone, ...]) -> tuple[SplitDone, ...]:  # noqa: ARG002  Spark's signature
+class _Advances(AccumulatorParam[tuple[Advance, ...]]):
+    def zero(self, value: tuple[Advance, ...]) -> tuple[Advance, ...]:  # noqa: ARG002  Spark's signature
         return ()
 
     def addInPlace(  # noqa: N802  Spark's name
-        self, value1: tuple[SplitDone, ...], value2: tuple[SplitDone, ...]
-    ) -> tuple[SplitDone, ...]:
+        self, value1: tuple[Advance, ...], value2: tuple[Advance, ...]
+    ) -> tuple[Advance, ...]:
         return value1 + value2
 
 

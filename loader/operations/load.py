@@ -19,12 +19,12 @@ from loader.commits.publish import is_published, publish
 from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, write_ticket
 from loader.commits.sweep import sweep
-from loader.engine.protocol import Engine, SplitDone
+from loader.engine.protocol import Engine
 from loader.errors import CommitOutcomeUnknown, RunAgainLater, gravest_exit_status
 from loader.operations.job import Job
 from loader.operations.plan import LoadPlan, plan_load, read_ledger
 from loader.planning.coverage import AcceptedLoad, check_coverage
-from loader.values import LoadedRange, RangeCounts, TopicPartition, layout, merge_adjacent
+from loader.values import Advance, LoadedRange, RangeCounts, TopicPartition, layout, merge_adjacent
 
 
 class Step(Enum):
@@ -54,8 +54,8 @@ class Listener(Protocol):
         """The plan is made."""
         ...
 
-    def split_done(self, done: SplitDone) -> None:
-        """A split came back."""
+    def advanced(self, advance: Advance) -> None:
+        """Some of the plan is loaded."""
         ...
 
 
@@ -171,7 +171,7 @@ def _load_splits(
         write=job.config.write,
         topic_ids=plan.topic_ids,
     )
-    results = engine.run(task, plan.splits, listener.split_done) if plan.splits else []
+    results = engine.run(task, plan.splits, listener.advanced) if plan.splits else []
     listener.step(Step.CHECK)
     return check_coverage(plan.splits, results)
 

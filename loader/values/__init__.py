@@ -5,6 +5,7 @@ from loader.values.files import DataFile
 from loader.values.offsets import OffsetRange, TopicPartition
 from loader.values.positions import PartitionPosition, Position, TopicPosition
 from loader.values.splits import (
+    Advance,
     LoadedRange,
     RangeCounts,
     Split,
@@ -15,6 +16,7 @@ from loader.values.splits import (
 
 __all__ = [
     "AbortedTransaction",
+    "Advance",
     "DataFile",
     "FetchedRecords",
     "LoadedRange",

@@ -99,6 +99,18 @@ def merge_adjacent(ranges: "Iterable[LoadedRange]") -> "tuple[LoadedRange, ...]"
 
 
 @dataclass(frozen=True, slots=True)
+class Advance:
+    """What a task has got done since it last told; to show progress by, and nothing else.
+
+    An attempt that is repeated tells its part again.
+    """
+
+    offset_count: int
+    row_count: int
+    fetched_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class TopicFailure:
     """Why one topic of a split could not be loaded. A value, because Spark makes text of exceptions."""
 
