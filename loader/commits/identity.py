@@ -59,6 +59,7 @@ def create_identity(storage: Storage, identity: JobIdentity) -> JobIdentity:
     known = read_identity(storage, identity.name)
     if known is None:
         raise LedgerDamaged(
-            f"{storage.url}/{path} vanished right after it was written. Nothing was committed."
+            f"{storage.url}/{path} vanished right after it was written. Nothing was committed. Find out what"
+            " deletes files there, then run again."
         )
     return known

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from loader.commits.record import Commit, decode_commit, encode_commit
 from loader.errors import (
+    AccessDenied,
     CommitOutcomeUnknown,
     CommitSuperseded,
+    ConfigError,
     LedgerDamaged,
     LoaderError,
-    MoveOutcomeUnknown,
-    PathExists,
     PathNotFound,
-    StorageUnavailable,
+    StorageFull,
 )
 from loader.storage.protocol import FileStatus, Storage
 from loader.values import layout
@@ -71,32 +71,53 @@ class CommitLog:
         fails where the number is taken. Raises CommitSuperseded when another run has it, and
         CommitOutcomeUnknown when the file system will not tell.
         """
-        draft = f"{layout.run_folder(self._job, commit.run_id)}/commit.json"
-        target = layout.commit_path(self._job, commit.version)
+        draft = self._draft(commit.run_id)
         self._storage.delete(draft)
         with self._storage.create(draft) as file:
             file.write(encode_commit(commit))
         try:
-            self._storage.move(draft, target)
-        except PathExists:
-            self._require_mine(commit)
-        except (MoveOutcomeUnknown, PathNotFound, StorageUnavailable) as error:
-            # The request may have been carried out, or may yet be: only the number itself can tell.
-            try:
-                self._require_mine(commit)
-            except CommitSuperseded:
-                raise
-            except LoaderError as unreadable:
-                raise CommitOutcomeUnknown(
-                    f"commit {commit.version} of run {commit.run_id} got no answer ({error}), and"
-                    f" {self._storage.url}/{target} cannot be read ({unreadable}). It may or may not be done;"
-                    " all files are kept for both cases. Run again: the next run finds out."
-                ) from error
+            self._storage.move(draft, layout.commit_path(self._job, commit.version))
+        except (AccessDenied, ConfigError, StorageFull):
+            raise  # refused: nothing was moved
+        except LoaderError as error:
+            # No answer, or one to a request that was repeated: it may have been carried out, or may yet be.
+            # "Exists" can be this very commit, and "not found" a draft that is moved already.
+            self._require_mine(commit, error)
+        except BaseException as error:
+            # Interrupted, by Ctrl-C for example: the move may be done, so none of its files may be deleted.
+            raise self._unknown(commit, f"was interrupted ({error!r})") from error
 
-    def _require_mine(self, commit: Commit) -> None:
-        there = self.read(commit.version)
+    def fence(self, run_id: str, version: int) -> bool:
+        """Keep a run that has ended from ever becoming commit `version`; False when it has become it.
+
+        Its last request may still be under way. Without its draft that request moves nothing: so the draft
+        goes first, and only then is the number looked at.
+        """
+        self._storage.delete(self._draft(run_id))
+        try:
+            return self.read(version).run_id != run_id
+        except PathNotFound:
+            return True
+
+    def _draft(self, run_id: str) -> str:
+        return f"{layout.run_folder(self._job, run_id)}/commit.json"
+
+    def _require_mine(self, commit: Commit, failure: LoaderError) -> None:
+        """After a move that failed, only the number itself tells whose commit it is."""
+        try:
+            there = self.read(commit.version)
+        except LoaderError as unreadable:
+            what = f"got no clear answer ({failure}), and cannot be read back ({unreadable})"
+            raise self._unknown(commit, what) from failure
         if there.run_id != commit.run_id:
             raise CommitSuperseded(commit.version, commit.run_id, there.run_id)
+
+    def _unknown(self, commit: Commit, what: str) -> CommitOutcomeUnknown:
+        target = layout.commit_path(self._job, commit.version)
+        return CommitOutcomeUnknown(
+            f"{self._storage.url}/{target}, the commit of run {commit.run_id}, {what}. It may or may not be"
+            " done; all files are kept for both cases. Run again: the next run finds out."
+        )
 
     def _entries(self) -> Sequence[FileStatus]:
         folder = layout.commits_folder(self._job)

@@ -3,10 +3,14 @@
 A run that began at version N can only commit N + 1. Once another run has that number, its files can
 never be published. It may still be working, though, until it finds out: so its folder goes when its
 driver is known to be dead, or after a day without a change.
+
+A dead driver's last act may have been to commit, later than the sweeping run looked; its folder then
+holds committed rows that are not published yet. So the ledger is asked again before each removal.
 """
 
 from collections.abc import Callable, Sequence
 
+from loader.commits.log import CommitLog
 from loader.commits.runs import RunTicket, read_ticket
 from loader.errors import PathNotFound
 from loader.storage.protocol import FileStatus, Storage
@@ -28,12 +32,15 @@ def sweep(
         folders = storage.list(layout.runs_folder(job))
     except PathNotFound:
         return ()
+    log = CommitLog(storage, job)
     swept = []
     for folder in folders:
         run_id = folder.path.rpartition("/")[2]
         ticket = read_ticket(storage, job, run_id)
         if not is_abandoned(ticket, newest_version, now_ms, _last_change_ms(storage, folder), is_dead):
             continue
+        if ticket is not None and not log.fence(run_id, ticket.base_version + 1):
+            continue  # it has committed: the next run publishes these files
         storage.delete(folder.path)
         swept.append(run_id)
     return tuple(swept)
