@@ -66,7 +66,7 @@ def _compile_all() -> None:
             each.enable_caching()
         cache = Path(_kernels[0].stats.cache_path)
         with _locked(cache / "loader-kernels.lock"):
-            _discard_stale(cache)
+            discard_stale(cache)
             try:
                 _compile_each()
             except Exception as error:  # a damaged cache: unpickling foreign bytes can raise anything
@@ -98,7 +98,8 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _discard_stale(cache: Path) -> None:
+def discard_stale(cache: Path) -> None:
+    """Empty a cache folder that other sources than these have filled."""
     stamp, digest = cache / "loader-kernels.sha256", _digest_of_sources()
     found = ""
     with suppress(OSError):

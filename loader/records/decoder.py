@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from loader.errors import CorruptBatch, UnsupportedMessageFormat
-from loader.records import columns, layout, locate, problems
+from loader.records import checksums, columns, layout, locate, problems
 from loader.records.chunks import Chunk, chunks
 from loader.records.compilation import ensure_compiled
 from loader.records.layout import BatchHeader
@@ -76,8 +76,7 @@ def _decode(
     fetched: FetchedRecords, wanted: OffsetRange, position: int, isolation: Isolation, limits: DecodeLimits
 ) -> Iterator[DecodedRecords]:
     is_committed = isolation == "read_committed"
-    records = np.frombuffer(fetched.records, np.uint8)
-    records.flags.writeable = False
+    records = layout.as_octets(fetched.records)
     headers = _needed_headers(fetched, records, wanted, position, is_committed)
     aborted = AbortedProducers(fetched.aborted_transactions if is_committed else ())
     progress = np.zeros(1, locate.PROGRESS)
@@ -98,6 +97,12 @@ def _needed_headers(
 ) -> list[BatchHeader]:
     """The batches up to the first that reaches the end of `wanted`, or starts behind it after a gap."""
     scan = layout.scan(records)
+    if scan.problem != problems.OK and scan.headers:
+        # A damaged length makes the bytes behind it look like a batch of any kind: blame the right one.
+        try:
+            checksums.check(records, scan.headers[-1])
+        except MalformedBatch as error:
+            raise _corrupt(fetched, MalformedBatch(error.problem, scan.headers[-1].base_offset)) from None
     if scan.problem == problems.OLD_FORMAT:
         raise UnsupportedMessageFormat(
             TopicPartition(fetched.topic, fetched.partition), scan.problem_offset, scan.problem_magic

@@ -22,7 +22,7 @@ class Extent(NamedTuple):
 def measure(records: bytes | memoryview) -> Extent:
     """The extent of a response's record bytes."""
     ensure_compiled()
-    octets = np.frombuffer(records, np.uint8)
+    octets = layout.as_octets(records)
     starts = np.empty(octets.size // layout.HEADER_BYTES, np.int64)
     problem, count, _ = layout.find_batches(octets, starts)
     if not count:

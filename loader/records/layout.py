@@ -157,6 +157,13 @@ def find_batches(records: ReadOnlyBytes, starts: Int64s) -> tuple[int, int, int]
     return problems.OK, count, at
 
 
+def as_octets(records: bytes | memoryview) -> NDArray[np.uint8]:
+    """The bytes as the array that kernels read, copying none."""
+    octets = np.frombuffer(records, np.uint8)
+    octets.flags.writeable = False
+    return octets
+
+
 def scan(records: NDArray[np.uint8]) -> BatchScan:
     """Read the headers of all whole batches in a response."""
     starts = np.empty(records.size // HEADER_BYTES, np.int64)

@@ -11,7 +11,8 @@ import google_crc32c
 from hypothesis import strategies as st
 
 from loader.values import AbortedTransaction, FetchedRecords, OffsetRange
-from tests.records.plain_decoder import HEADER
+
+from .plain_decoder import HEADER
 
 Headers = tuple[tuple[bytes, bytes | None], ...]
 

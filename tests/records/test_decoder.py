@@ -10,16 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.errors import CorruptBatch, UnsupportedMessageFormat
-from loader.records.decoder import DecodedRecords, decode
+from loader.records.decoder import DecodedRecords, Isolation, decode
 from loader.records.limits import DecodeLimits
 from loader.records.schema import RAW_SCHEMA
 from loader.values import FetchedRecords, RangeCounts
-from tests.records.batches import CODECS, Batch, Log, Record, fetched, logs, marker, numbered, orders
-from tests.records.plain_decoder import Row
-from tests.records.plain_decoder import decode as decode_plainly
+
+from .batches import CODECS, Batch, Log, Record, fetched, logs, marker, numbered, orders
+from .plain_decoder import Row
+from .plain_decoder import decode as decode_plainly
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-COMMITTED = "read_committed"
+COMMITTED: Isolation = "read_committed"
 
 
 def as_row(row: Row) -> dict[str, Any]:
