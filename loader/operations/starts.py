@@ -22,15 +22,13 @@ def first_offsets_of(
     entry = job.config.topic_config(topic.name)
     match entry.start if entry else Earliest():
         case Latest():
-            stable = job.kafka.isolation == "read_committed"
-            return {
-                number: each.last_stable_offset if stable else each.high_watermark
-                for number, each in topic.partitions.items()
-            }
+            return {number: each.end_offset(job.kafka.isolation) for number, each in topic.partitions.items()}
         case AtOffsets(offsets):
             return _explicit_offsets(topic, offsets)
         case AtTimestamp(timestamp_ms, or_latest):
-            return _offsets_at(client, listing, topic, timestamp_ms, or_latest, deadline_s)
+            found = _offsets_at(client, listing, topic, timestamp_ms, or_latest, deadline_s)
+            ends = {number: each.end_offset(job.kafka.isolation) for number, each in topic.partitions.items()}
+            return {number: ends[number] if offset is None else offset for number, offset in found.items()}
         case _:
             return {}
 
@@ -60,7 +58,8 @@ def _offsets_at(
     timestamp_ms: int,
     or_latest: bool,
     deadline_s: float,
-) -> dict[int, int]:
+) -> dict[int, int | None]:
+    """By partition the first offset of that time or later, None where there is none and that is allowed."""
     wanted = {topic.of(number): timestamp_ms for number in topic.partitions}
     answers = read_offsets_for_time(client, listing, wanted, deadline_s)
     if answers.unanswered:
@@ -77,6 +76,5 @@ def _offsets_at(
             ]
         )
     return {
-        partition.partition: offset if offset >= 0 else topic.partitions[partition.partition].high_watermark
-        for partition, offset in answers.answered.items()
+        partition.partition: offset if offset >= 0 else None for partition, offset in answers.answered.items()
     }

@@ -24,6 +24,10 @@ class PartitionBounds:
     high_watermark: int
     last_stable_offset: int
 
+    def end_offset(self, isolation: str) -> int:
+        """The end of what may be read, exclusive: the last stable offset or the high watermark."""
+        return self.last_stable_offset if isolation == "read_committed" else self.high_watermark
+
 
 @dataclass(frozen=True, slots=True)
 class TopicBounds:

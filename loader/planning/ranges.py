@@ -51,8 +51,7 @@ def plan_topic(
     planned = []
     for number, partition in sorted(bounds.partitions.items()):
         place = known.partitions.get(number) if known else None
-        stable = isolation == "read_committed"
-        end_offset = partition.last_stable_offset if stable else partition.high_watermark
+        end_offset = partition.end_offset(isolation)
         if place is None:
             start_offset = first_offsets.get(number, partition.log_start_offset)
         else:

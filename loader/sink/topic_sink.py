@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
+import numpy as np
 import pyarrow as pa
 
 from loader.config.output import WriteConfig
+from loader.errors import CoverageGap
 from loader.sink.parquet_file import ParquetFile
 from loader.sink.time_folders import split_by_time
 from loader.storage.protocol import Storage
@@ -55,12 +57,18 @@ class TopicSink:
         self._folders: dict[int | None, _Folder] = {}
         self._waiting_bytes = 0
         self._opened_count = 0
+        self._last_offsets: dict[OffsetRange, int] = {}
         self._files: list[DataFile] = []
 
     def write(self, wanted: OffsetRange, rows: pa.RecordBatch) -> None:
-        """Take rows of the planned range `wanted`, in offset order."""
+        """Take rows of the planned range `wanted`.
+
+        Raises CoverageGap unless offsets rise from row to row and lie in the range: the coverage gate
+        counts rows, and a row twice in the place of another would pass it.
+        """
         if not rows.num_rows:
             return
+        self._check_offsets(wanted, rows)
         for hour, part in split_by_time(rows, self._config.partition_by):
             folder = self._folders.get(hour)
             if folder is None:
@@ -71,6 +79,18 @@ class TopicSink:
         while self._waiting_bytes >= self._config.row_group_bytes:
             largest = max(self._folders.values(), key=lambda folder: folder.waiting_bytes)
             self._write_row_group(largest)
+
+    def _check_offsets(self, wanted: OffsetRange, rows: pa.RecordBatch) -> None:
+        offsets = rows.column("offset").to_numpy()
+        last = self._last_offsets.get(wanted, wanted.start_offset - 1)
+        rises = offsets[0] > last and bool((np.diff(offsets) > 0).all())
+        if not rises or offsets[-1] >= wanted.end_offset:
+            raise CoverageGap(
+                f"{wanted}: rows with offsets {offsets[0]} to {offsets[-1]} follow offset {last}, out of"
+                " order or outside of the range. Nothing of this topic was committed. This is a bug: please"
+                " report it."
+            )
+        self._last_offsets[wanted] = int(offsets[-1])
 
     def close(self) -> tuple[DataFile, ...]:
         """Write what waits, finish every file, and say which there are."""
