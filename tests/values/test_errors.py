@@ -1,0 +1,119 @@
+"""Errors cross process borders whole, and each ends the program with a status that is documented."""
+
+import pickle
+from collections.abc import Iterator
+
+import pytest
+
+from loader import errors
+from loader.errors import LoaderError, gravest_exit_status
+from loader.values import OffsetRange, SplitResult, TopicFailure, TopicPartition
+
+PARTITION = TopicPartition("orders", 3)
+RANGE = OffsetRange("orders", 3, 100, 250)
+
+ARGUMENTS: dict[str, tuple[object, ...]] = {
+    "ConfigError": (["kafka: unknown key", "job: missing"], "job.toml"),
+    "FetchStalled": (RANGE, 120.0, "waiting because broker 1 is away"),
+    "OffsetsExpired": (RANGE, 180),
+    "TopicRecreated": ("orders", "id-1", "id-2"),
+    "TopicVanished": ("orders", True),
+    "ClusterChanged": ("c-1", "c-2"),
+    "LogTruncated": (PARTITION, 100, 90),
+    "LogDiverged": (PARTITION, 100, 4, 90),
+    "CorruptBatch": (PARTITION, 100, 1, "CRC"),
+    "UnsupportedMessageFormat": (PARTITION, 100, 1),
+    "CommitSuperseded": (7, "run-b", "run-a"),
+}
+"""Of the classes that make their message themselves; the others take it."""
+
+DOCUMENTED_STATUS = {1, 2, 3, 4, 5}
+
+
+def subclasses(of: type[LoaderError]) -> Iterator[type[LoaderError]]:
+    for each in of.__subclasses__():
+        yield each
+        yield from subclasses(each)
+
+
+# Only this package's: a test may define a subclass of its own.
+CLASSES = [each for each in (LoaderError, *subclasses(LoaderError)) if each.__module__.startswith("loader.")]
+
+
+def example(kind: type[LoaderError]) -> LoaderError:
+    if "__init__" in vars(kind):
+        assert kind.__name__ in ARGUMENTS, f"give {kind.__name__} example arguments in this file"
+    return kind(*ARGUMENTS.get(kind.__name__, ("what happened, what is safe, what to do",)))
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=str)
+def test_an_error_survives_pickling_with_its_message_and_its_facts(kind: type[LoaderError]) -> None:
+    error = example(kind)
+
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
+
+    assert type(copy) is kind
+    assert str(copy) == str(error)
+    assert copy.args == error.args
+    assert vars(copy) == vars(error)
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=str)
+def test_an_error_has_a_documented_exit_status(kind: type[LoaderError]) -> None:
+    assert kind.exit_status in DOCUMENTED_STATUS
+    assert kind.__doc__
+
+
+@pytest.mark.parametrize("name", sorted(ARGUMENTS))
+def test_an_error_that_words_itself_keeps_its_facts(name: str) -> None:
+    error = example(getattr(errors, name))
+
+    assert vars(error), f"{name} keeps none of the facts in its message"
+    for argument in ARGUMENTS[name]:
+        assert argument in vars(error).values() or isinstance(argument, list)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in CLASSES if kind.__name__ in ARGUMENTS and kind is not errors.ConfigError],
+    ids=str,
+)
+def test_an_error_that_words_itself_says_what_is_safe(kind: type[LoaderError]) -> None:
+    assert "othing " in str(example(kind))
+
+
+def test_a_failure_travels_inside_a_result() -> None:
+    failure = TopicFailure("orders", example(errors.OffsetsExpired))
+    result = SplitResult(0, "a1", (), (), (failure,))
+
+    copy = pickle.loads(pickle.dumps(result))  # noqa: S301  our own bytes
+
+    assert str(copy.failures[0].error) == str(failure.error)
+    assert copy.failures[0].error.exit_status == 4
+
+
+def test_an_expired_range_counts_what_was_lost() -> None:
+    assert "so 80 offsets were deleted" in str(errors.OffsetsExpired(RANGE, 180))
+    assert "so 150 offsets were deleted" in str(errors.OffsetsExpired(RANGE, 900))
+
+
+def test_every_problem_of_a_config_is_told_with_its_file() -> None:
+    error = errors.ConfigError(["one", "two"], "job.toml")
+
+    assert str(error) == "job.toml: one\njob.toml: two"
+
+
+@pytest.mark.parametrize(
+    ("failures", "status"),
+    [
+        ([], 0),
+        ([errors.BrokerUnavailable("")], 3),
+        ([errors.BrokerUnavailable(""), errors.AccessDenied("")], 2),
+        ([errors.AccessDenied(""), errors.LedgerDamaged(""), errors.BrokerUnavailable("")], 4),
+        ([errors.LedgerDamaged(""), TypeError("a bug")], 1),
+    ],
+)
+def test_of_several_errors_the_gravest_decides_the_exit_status(
+    failures: list[Exception], status: int
+) -> None:
+    assert gravest_exit_status(failures) == status
