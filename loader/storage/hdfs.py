@@ -5,14 +5,16 @@ environment (HADOOP_USER_NAME, a Kerberos ticket cache), which hdfs-native reads
 
 Three of its habits shape this module:
 
-- A call can hang, so each has a deadline here (see deadline.py).
-- A call whose connection broke is sent again as a new one. If the first was carried out, the second
-  is told "not found" or "exists": so a move believes no refusal before it has looked.
+- A call can hang, or try for minutes to connect, so each has a deadline here (see deadline.py).
+- A call whose connection broke fails though it may have been carried out; some versions send it again
+  as a new one, which is then told "not found" or "exists". So a move believes no failure before it
+  has looked.
 - Its file object finishes the file when it is closed, or only collected as garbage. This module
   uses the raw writer below it, which finishes a file when told to and never else.
 """
 
 import io
+import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
@@ -28,8 +30,8 @@ from loader.errors import (
     PathNotFound,
     StorageUnavailable,
 )
-from loader.storage.deadline import within
-from loader.storage.hdfs_connection import Connection, connection_to, wait_for_own_sockets
+from loader.storage.deadline import DeadlinePassed, within
+from loader.storage.hdfs_connection import client_of, wait_for_own_sockets
 from loader.storage.hdfs_errors import error_for, failure_of
 from loader.storage.output import AbandonableFile
 from loader.storage.paths import check_new_path, check_path, joined, parent_of
@@ -51,6 +53,7 @@ _READ_BYTES = 4 << 20
 _READ_BUFFER_BYTES = 256 << 10  # a read opens a stream at a DataNode; a footer is one read
 _LISTED_AT_ONCE = 1000  # dfs.ls.limit: one answer of the NameNode
 _FOLDER_MODE = 0o755
+_KNOCK_TIMEOUT_S = 1.0
 
 
 class HdfsStorage:
@@ -91,29 +94,12 @@ class HdfsStorage:
     def create(self, path: str) -> OutputFile:
         """Open a new file for writing; makes missing parent folders."""
         check_new_path(path)
-        full = self._full(path)
         options = WriteOptions(block_size=self._block_size_bytes, overwrite=False, create_parent=True)
         try:
-            connection = self._within_call(lambda its: its)
-            if not connection.claim(full):
-                raise PathExists(f"{self._name(path)}: is being written by this very process")
-            try:
-                writer = self._within_call(lambda its: its.client.inner.create(full, options))
-            except BaseException:
-                connection.give_up(full)
-                raise
-        except LoaderError:
-            raise
+            writer = self._once(lambda client: client.inner.create(self._full(path), options))
         except Exception as error:
-            if failure_of(error).own_lease:
-                # No other client can hold our lease, and no other thread has a claim: a first try got
-                # through, and its answer did not.
-                raise StorageUnavailable(
-                    f"{self._name(path)}: an empty file of this name was made, but the NameNode's answer was"
-                    " lost on the way. Files that are complete are untouched. Run again."
-                ) from error
             raise self._error(error, "create", path) from error
-        return _HdfsFile(self, path, full, connection, writer)
+        return _HdfsFile(self, path, writer)
 
     def open(self, path: str) -> BinaryIO:
         """Open a file for seeking and reading."""
@@ -151,7 +137,7 @@ class HdfsStorage:
             check_new_path(path)
         full = self._full(path)
         try:
-            self._within_call(lambda its: its.client.mkdirs(full, _FOLDER_MODE, create_parent=True))
+            self._surely(lambda client: client.mkdirs(full, _FOLDER_MODE, create_parent=True))
         except Exception as error:
             raise self._error(error, "make a folder of", path) from error
 
@@ -167,7 +153,8 @@ class HdfsStorage:
                                      and its time; who sent it makes no difference
         there   a file or folder     not by us: ours would have taken the source away,    PathExists
                                      and if it is still on its way it will be refused
-        there   nothing, refused     the NameNode said why                                its error
+        there   nothing or hidden,   the NameNode said why                                its error
+                refused
         gone    nothing, refused     the source was taken away by another                 PathNotFound
         there   nothing, no answer   the request may still be carried out, a minute       MoveOutcomeUnknown
                                      from now, when a paused NameNode wakes
@@ -187,7 +174,7 @@ class HdfsStorage:
             raise ConfigError([f"{error}. A folder must be there to move {source} to {target}"]) from error
         old, new = self._full(source), self._full(target)
         try:
-            self._within_call(lambda its: its.client.rename(old, new, overwrite=False))
+            self._once(lambda client: client.rename(old, new, overwrite=False))
         except Exception as error:
             self._look_after_move(before, target, error)
 
@@ -209,26 +196,29 @@ class HdfsStorage:
             f"{self._name(source)}: whether it was renamed to {target} is not known: {failure.text}. Nothing"
             " was overwritten. It may still be renamed later: delete neither name before looking again."
         )
+        refused = self._error(error, f"move {source} to", target) if failure.is_answer else None
         try:
-            left, found = self._status_or_none(source), self._status_or_none(target)
+            left = self._status_or_none(source)
         except LoaderError as unseen:
             raise unknown from unseen
+        try:
+            found = self._status_or_none(target)
+        except LoaderError as unseen:
+            raise (refused if refused and left else unknown) from unseen
         if left is None and found is not None and _is_same_file(before, found):
             return
         if left is not None and found is not None:
             raise PathExists(f"{self._name(target)}: exists already, and was left as it is") from error
-        if not failure.is_answer:
+        if refused is None or found is not None:
             raise unknown from error
-        if left is None and found is None:
+        if left is None:
             raise PathNotFound(f"{self._name(source)}: was moved or deleted by another") from error
-        if left is not None and failure.not_found:
+        if failure.not_found:
             raise StorageUnavailable(
                 f"{self._name(target)}: its folder was removed while {source} was moved into it. Nothing was"
                 " moved. Run again when nothing else deletes there."
             ) from error
-        if left is not None:
-            raise self._error(error, f"move {source} to", target) from error
-        raise unknown from error
+        raise refused from error
 
     def _status_or_none(self, path: str) -> FileStatus | None:
         try:
@@ -239,14 +229,23 @@ class HdfsStorage:
     def _read(self, verb: str, path: str, call: Callable[["Client"], T]) -> T:
         """Ask the NameNode, where a path that cannot exist is a path that does not."""
         try:
-            return self._within_call(lambda its: call(its.client))
+            return self._surely(call)
         except Exception as error:
             if failure_of(error).is_below_a_file:
                 raise PathNotFound(f"{self._name(path)}: a part of its path is a file") from error
             raise self._error(error, verb, path) from error
 
-    def _within_call(self, call: Callable[[Connection], T]) -> T:
-        return within(self._call_timeout_s, lambda: call(connection_to(self._authority)))
+    def _surely(self, call: Callable[["Client"], T]) -> T:
+        """A call that may be repeated: when a connection breaks, the next call on it fails as well."""
+        try:
+            return self._once(call)
+        except OSError as error:
+            if failure_of(error).is_answer:
+                raise
+            return self._once(call)
+
+    def _once(self, call: Callable[["Client"], T]) -> T:
+        return within(self._call_timeout_s, lambda: call(client_of(self._authority)))
 
     def _transfer(self, verb: str, path: str, call: Callable[[], T]) -> T:
         """Send or fetch a piece of an open file."""
@@ -262,7 +261,20 @@ class HdfsStorage:
             raise self._error(error, verb, path) from error
 
     def _error(self, error: Exception, verb: str, path: str) -> LoaderError:
+        if isinstance(error, DeadlinePassed):
+            error = DeadlinePassed(f"{error}{self._why_silent()}")
         return error_for(error, self._name(path), verb, f"hdfs://{self._authority}")
+
+    def _why_silent(self) -> str:
+        """hdfs-native goes on trying to connect and does not say why: find out for the message."""
+        host, _, port = self._authority.rpartition(":")
+        if not host or not port.isdecimal():
+            return ""
+        try:
+            socket.create_connection((host, int(port)), timeout=_KNOCK_TIMEOUT_S).close()
+        except OSError as error:
+            return f", and connecting to {self._authority} fails: {error.strerror or error}"
+        return f", though {self._authority} takes connections"
 
     def _full(self, path: str) -> str:
         return joined(self._root, path) if path else self._root
@@ -274,11 +286,9 @@ class HdfsStorage:
 class _HdfsFile(AbandonableFile):
     """Collects small writes: a Parquet writer sends its pages one by one."""
 
-    def __init__(
-        self, storage: HdfsStorage, path: str, full: str, connection: Connection, writer: "RawFileWriter"
-    ) -> None:
+    def __init__(self, storage: HdfsStorage, path: str, writer: "RawFileWriter") -> None:
         super().__init__(path)
-        self._storage, self._connection, self._full = storage, connection, full
+        self._storage = storage
         self._writer: RawFileWriter | None = writer
         self._pending = bytearray()
 
@@ -292,11 +302,9 @@ class _HdfsFile(AbandonableFile):
             self._send()
         assert self._writer is not None  # noqa: S101 - only _abandon lets go of it, and nothing comes after
         self._storage._transfer("finish", self.path, self._writer.close)
-        self._connection.give_up(self._full)
 
     def _abandon(self) -> None:
         self._writer = None  # its lease is renewed no more
-        self._connection.give_up(self._full)
         self._storage.delete(self.path)
 
     def _send(self) -> None:

@@ -16,39 +16,27 @@ import time
 from hdfs_native import Client
 
 _CACHED_SOCKETS_S = 3.0
+_SETTINGS = {
+    # By default it tries to connect for about 3 minutes, here for about 40 s, which is less than the
+    # deadline: a call to a NameNode that is down should end, not be left behind and be done later.
+    "dfs.client.failover.max.attempts": "6",
+}
 _LOGIN_SETTINGS = ("HADOOP_CONF_DIR", "HADOOP_HOME", "HADOOP_USER_NAME", "HADOOP_PROXY_USER", "KRB5CCNAME")
 
 
-class Connection:
-    """A client, and the paths that this process creates or writes through it."""
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self._claims: dict[str, object] = {}
-
-    def claim(self, path: str) -> bool:
-        """Take a path for a new file; False when another thread has it."""
-        claim = object()
-        return self._claims.setdefault(path, claim) is claim
-
-    def give_up(self, path: str) -> None:
-        """The file is finished, abandoned, or was not made."""
-        self._claims.pop(path, None)
-
-
-_connections: dict[tuple[str | None, ...], Connection] = {}
+_clients: dict[tuple[str | None, ...], Client] = {}
 _forked_at: float | None = None
 
 
-def connection_to(authority: str) -> Connection:
-    """The connection to `hdfs://authority` with the Hadoop settings and the user of the environment."""
+def client_of(authority: str) -> Client:
+    """The client of `hdfs://authority`, with the Hadoop settings and the user of the environment."""
     key = (authority, *(os.environ.get(name) for name in _LOGIN_SETTINGS))
-    connection = _connections.get(key)
-    if connection is None:
-        client = Client(f"hdfs://{authority}")
+    client = _clients.get(key)
+    if client is None:
+        client = Client(f"hdfs://{authority}", _SETTINGS)
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
-        connection = _connections.setdefault(key, Connection(client))
-    return connection
+        client = _clients.setdefault(key, client)
+    return client
 
 
 def wait_for_own_sockets() -> None:
@@ -61,8 +49,8 @@ def wait_for_own_sockets() -> None:
 
 def _forget_the_parents() -> None:
     global _forked_at
-    if _connections:
-        _connections.clear()
+    if _clients:
+        _clients.clear()
         _forked_at = time.monotonic()
 
 

@@ -62,11 +62,6 @@ class Failure:
         """A parent of the path is a file. Reading calls get this as an AccessControlException."""
         return "(is not a directory)" in self.text or self.exception == "ParentNotDirectoryException"
 
-    @property
-    def own_lease(self) -> bool:
-        """The file to be created is open for writing already, by this very client."""
-        return self.exists and "is already the current lease holder" in self.text
-
 
 def failure_of(error: Exception) -> Failure:
     """Read an exception of hdfs-native, or of a deadline."""
