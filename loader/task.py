@@ -127,7 +127,7 @@ class _Progress:
         self._position = wanted.start_offset
         self._counts = RangeCounts()
         self._leader_epoch = -1
-        self._fetched_bytes = 0
+        self._fetched_bytes = self._repaired_header_keys = self._unreadable_timestamps = 0
 
     def take(
         self,
@@ -145,7 +145,16 @@ class _Progress:
             self._counts += decoded.counts
             self._leader_epoch = decoded.leader_epoch
             self._fetched_bytes += decoded.fetched_bytes
+            self._repaired_header_keys += decoded.repaired_header_keys
+            self._unreadable_timestamps += decoded.unreadable_timestamps
 
     def finished(self) -> LoadedRange:
         """The range with its counts; the coverage gate judges whether they explain all of it."""
-        return LoadedRange(self._wanted, self._counts, self._leader_epoch, self._fetched_bytes)
+        return LoadedRange(
+            self._wanted,
+            self._counts,
+            self._leader_epoch,
+            self._fetched_bytes,
+            self._repaired_header_keys,
+            self._unreadable_timestamps,
+        )

@@ -59,4 +59,6 @@ def _document(row: LoadedOffsets) -> dict[str, object]:
         "compacted_count": counts.compacted_count,
         "quarantined_count": counts.quarantined_count,
         "lost_count": counts.lost_count,
+        "repaired_header_key_count": row.loaded.repaired_header_key_count,
+        "unreadable_timestamp_count": row.loaded.unreadable_timestamp_count,
     }

@@ -7,6 +7,7 @@ from typing import Any
 from loader.cli import process, text
 from loader.cli.engines import EngineName, open_engine
 from loader.cli.progress import ProgressListener
+from loader.commits.record import Commit
 from loader.operations.job import Job
 from loader.operations.load import LoadReport, load
 
@@ -51,6 +52,8 @@ def _print(job: Job, report: LoadReport, seconds: float, config: Path) -> None:
         told = [f"{text.count(number)} {name}" for name, number in gaps.items() if number]
         if told:
             text.say(f"offsets without a row: {', '.join(told)}")
+        for line in _repairs(commit):
+            text.warn(line)
         text.print_table(
             {"topic": "left", "partitions": "right", "rows": "right", "files": "right", "size": "right"},
             _topic_rows(report),
@@ -59,6 +62,20 @@ def _print(job: Job, report: LoadReport, seconds: float, config: Path) -> None:
     for topic, errors in sorted(report.failures.items()):
         if topic not in report.plan.failures:  # those were told when the plan was made
             text.warn(f"not loaded: {topic}: {errors[0]}")
+
+
+def _repairs(commit: Commit) -> list[str]:
+    """What could not be kept as it was produced; the offsets command tells where."""
+    header_keys = sum(loaded.repaired_header_key_count for loaded in commit.ranges)
+    timestamps = sum(loaded.unreadable_timestamp_count for loaded in commit.ranges)
+    lines = []
+    if header_keys:
+        lines.append(
+            f"{text.plural(header_keys, 'header key')} not UTF-8: written with U+FFFD, as Java shows them"
+        )
+    if timestamps:
+        lines.append(f"{text.plural(timestamps, 'timestamp')} beyond what Parquet can hold: written as null")
+    return lines
 
 
 def _topic_rows(report: LoadReport) -> list[list[str]]:
@@ -102,6 +119,8 @@ def _document(report: LoadReport, seconds: float) -> dict[str, Any]:
                 "compacted_count": loaded.counts.compacted_count,
                 "quarantined_count": loaded.counts.quarantined_count,
                 "lost_count": loaded.counts.lost_count,
+                "repaired_header_key_count": loaded.repaired_header_key_count,
+                "unreadable_timestamp_count": loaded.unreadable_timestamp_count,
             }
             for loaded in (commit.ranges if commit else ())
         ],

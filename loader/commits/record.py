@@ -168,6 +168,8 @@ def _encode_range(loaded: LoadedRange) -> dict[str, Any]:
         "lost_count": loaded.counts.lost_count,
         "leader_epoch": loaded.leader_epoch,
         "fetched_bytes": loaded.fetched_bytes,
+        "repaired_header_key_count": loaded.repaired_header_key_count,
+        "unreadable_timestamp_count": loaded.unreadable_timestamp_count,
     }
 
 
@@ -184,6 +186,8 @@ def _decode_range(entry: dict[str, Any]) -> LoadedRange:
         ),
         entry["leader_epoch"],
         entry["fetched_bytes"],
+        entry["repaired_header_key_count"],
+        entry["unreadable_timestamp_count"],
     )
 
 

@@ -67,14 +67,18 @@ class RangeCounts:
 class LoadedRange:
     """A range that was read to its end.
 
-    leader_epoch   epoch of the batch that holds the last offset, -1 if no batch was seen
-    fetched_bytes  of the log, as compressed there; the next plan estimates sizes by it
+    leader_epoch                epoch of the batch that holds the last offset, -1 if no batch was seen
+    fetched_bytes               of the log, as compressed there; the next plan estimates sizes by it
+    repaired_header_key_count   header keys that were not UTF-8, and hold U+FFFD as Java would show them
+    unreadable_timestamp_count  timestamps beyond what microseconds can hold, and null therefore
     """
 
     range: OffsetRange
     counts: RangeCounts
     leader_epoch: int
     fetched_bytes: int
+    repaired_header_key_count: int = 0
+    unreadable_timestamp_count: int = 0
 
 
 def merge_adjacent(ranges: "Iterable[LoadedRange]") -> "tuple[LoadedRange, ...]":
@@ -94,6 +98,8 @@ def merge_adjacent(ranges: "Iterable[LoadedRange]") -> "tuple[LoadedRange, ...]"
             last.counts + loaded.counts,
             loaded.leader_epoch if loaded.leader_epoch >= 0 else last.leader_epoch,
             last.fetched_bytes + loaded.fetched_bytes,
+            last.repaired_header_key_count + loaded.repaired_header_key_count,
+            last.unreadable_timestamp_count + loaded.unreadable_timestamp_count,
         )
     return tuple(merged)
 
