@@ -177,7 +177,7 @@ class TestLostReplies:
         write(hdfs_storage, "staged", b"mine")
         write(hdfs_storage, "commits/1", b"another's")
 
-        def swept(_: str) -> None:  # between the first look and the request
+        def swept(path: str) -> None:  # noqa: ARG001 - between the first look and the request
             hdfs_storage.delete("staged")
             proxy.lose("rename2", Loss.REPLY_CUT)
 
