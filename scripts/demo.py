@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
+
 from local_services.errors import ServiceError
 from local_services.hdfs import HdfsCluster
 from local_services.kafka import KafkaCluster

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
 from local_services.hdfs import HdfsCluster
 from local_services.kafka import KafkaCluster
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import hdfs_native
 import pytest
-from local_services.hdfs import HdfsCluster
 from pyspark.sql import SparkSession
+
+from local_services.hdfs import HdfsCluster
 
 
 def write(cluster: HdfsCluster, path: str, content: bytes) -> None:

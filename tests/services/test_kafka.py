@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+
 from local_services.errors import ServiceError
 from local_services.java import has_compiler
 from local_services.kafka import KafkaCluster, run_java

@@ -5,11 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
-from local_services.hdfs import HdfsCluster
 
 from loader.storage import Storage
 from loader.storage.hdfs import HdfsStorage
 from loader.storage.local import LocalStorage
+from local_services.hdfs import HdfsCluster
 
 _folder_numbers = itertools.count(1)
 

@@ -11,10 +11,6 @@ from typing import Any
 
 import hdfs_native
 import pytest
-from local_services.artifacts import HDFS
-from local_services.hdfs import HdfsCluster
-from local_services.java import run_main_class
-from local_services.servers import Server
 
 from loader.errors import (
     AccessDenied,
@@ -29,6 +25,10 @@ from loader.errors import (
 from loader.storage.deadline import DeadlinePassed, within
 from loader.storage.hdfs import HdfsStorage
 from loader.storage.hdfs_errors import error_for, failure_of
+from local_services.artifacts import HDFS
+from local_services.hdfs import HdfsCluster
+from local_services.java import run_main_class
+from local_services.servers import Server
 
 from .helpers import at_once
 from .rpc_proxy import Loss, RpcProxy
