@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+
 from local_services.hdfs import HdfsCluster
 from local_services.kafka import KafkaCluster
 
@@ -16,22 +17,35 @@ from .jobs import Job, write_config
 _numbers = itertools.count(1)
 
 
-@pytest.fixture
-def local_folder(tmp_path: Path) -> LocalFolder:
-    """An empty destination on this disk; it does not exist yet."""
-    return LocalFolder(tmp_path / "destination")
+class NewFolderFunction(Protocol):
+    """`new_folder("hdfs")`: an empty destination; it does not exist yet."""
+
+    def __call__(self, kind: str) -> Folder: ...
 
 
 @pytest.fixture
-def hdfs_folder(hdfs: HdfsCluster) -> HdfsFolder:
-    """An empty destination in HDFS; it does not exist yet."""
-    return HdfsFolder(hdfs, f"/end-to-end-{os.getpid()}/{next(_numbers)}")
+def new_folder(request: pytest.FixtureRequest, tmp_path: Path) -> NewFolderFunction:
+    """Names destinations, local or hdfs."""
+
+    def name(kind: str) -> Folder:
+        if kind == "local":
+            return LocalFolder(tmp_path / f"destination-{next(_numbers)}")
+        hdfs: HdfsCluster = request.getfixturevalue("hdfs")
+        return HdfsFolder(hdfs, f"/end-to-end-{os.getpid()}/{next(_numbers)}")
+
+    return name
 
 
 @pytest.fixture(params=["local", "hdfs"])
-def any_folder(request: pytest.FixtureRequest) -> Folder:
+def any_folder(request: pytest.FixtureRequest, new_folder: NewFolderFunction) -> Folder:
     """Runs the test on both."""
-    return request.getfixturevalue(f"{request.param}_folder")  # type: ignore[no-any-return]
+    return new_folder(request.param)
+
+
+@pytest.fixture
+def local_folder(tmp_path: Path) -> LocalFolder:
+    """The destination of a job that names no other."""
+    return LocalFolder(tmp_path / "destination")
 
 
 class NewJobFunction(Protocol):

@@ -7,6 +7,7 @@ from typing import Protocol
 import hdfs_native
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from local_services.hdfs import HdfsCluster
 
 from .records import Record

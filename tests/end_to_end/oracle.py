@@ -14,6 +14,7 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
+
 from local_services.kafka import KafkaCluster
 
 from .records import CREATE_TIME, LOG_APPEND_TIME, Headers, Record

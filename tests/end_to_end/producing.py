@@ -7,6 +7,7 @@ from typing import Any
 
 from confluent_kafka import IsolationLevel, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
 from local_services.kafka import KafkaCluster
 
 T0_MS = 1_709_200_800_000

@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from local_services.kafka import KafkaCluster
 
+from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 
 from .conftest import NewJobFunction

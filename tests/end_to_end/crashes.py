@@ -1,0 +1,177 @@
+"""Runs that die, and runs that meet: in processes of their own, killed without a chance to tidy up."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field, replace
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+import loader.task
+from loader.cli import main, process
+from loader.engine.local import LocalEngine
+from loader.operations.load import Listener, Step, load
+from loader.storage.opening import open_storage
+from loader.storage.protocol import OutputFile, Storage
+
+KILLED = -signal.SIGKILL
+
+# As the local engine does it: a child has all imported that it needs, and shares nothing that runs.
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["loader.engine.preload", __name__, "loader.cli.run"])
+
+
+def killed_at_step(config: Path, step: Step) -> None:
+    """Run a job in a process that is killed when it comes to `step`."""
+    status = _in_child(_die_at_step, config, step)
+    assert status == KILLED, f"ended with {status}, before it came to {step}"
+
+
+def killed_before_write(config: Path, number: int) -> bool:
+    """Run a job in a process that is killed before its write of this number; False when it makes no so many.
+
+    Writes are all that change the file system: a file begun, a file finished, a move, a delete.
+    """
+    status = _in_child(_die_before_write, config, number)
+    assert status in (0, KILLED), f"ended with {status}"
+    return status == KILLED
+
+
+def run_at_once(config: Path, count: int) -> list[int]:
+    """Run a job in `count` processes that begin at the same moment; their exit statuses, sorted."""
+    barrier = _context.Barrier(count)
+    children = [_context.Process(target=_run_together, args=(config, barrier)) for _ in range(count)]
+    for child in children:
+        child.start()
+    return sorted(_end_of(child) for child in children)
+
+
+@dataclass
+class Interruption:
+    """A listener that does something once, when a run comes to a step."""
+
+    at: Step
+    act: Callable[[], object]
+    done: bool = False
+
+    def step(self, step: Step) -> None:
+        if step is self.at and not self.done:
+            self.done = True
+            self.act()
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return lambda *_: None  # whatever else it is told of
+
+    def __enter__(self) -> "Interruption":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def kill_this_process() -> None:
+    """As the system's memory killer would: nothing is flushed, closed or told."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _in_child(target: Callable[..., None], *arguments: Any) -> int:
+    child = _context.Process(target=target, args=arguments)
+    child.start()
+    return _end_of(child)
+
+
+def _end_of(child: Any) -> int:
+    child.join(60)
+    assert child.exitcode is not None, "a run does not end"
+    return int(child.exitcode)
+
+
+def _die_at_step(config: Path, step: Step) -> None:
+    _load(config, Interruption(step, kill_this_process), lambda storage: storage)
+
+
+def _die_before_write(config: Path, number: int) -> None:
+    deadly = _Countdown(number)
+    _load(config, Interruption(Step.RECOVER, lambda: None), lambda storage: _DeadlyStorage(storage, deadly))
+
+
+def _load(config: Path, interruption: Interruption, wrapped: Callable[[Storage], Any]) -> None:
+    loader.task.open_storage = lambda url: wrapped(open_storage(url))  # type: ignore[attr-defined]
+    job = process.read_job(config)
+    job = replace(job, storage=wrapped(job.storage))
+    listener = cast(Listener, interruption)
+    load(job, LocalEngine(1), process.new_ticket, process.now_ms, process.is_dead, listener)
+
+
+def _run_together(config: Path, barrier: Barrier) -> None:
+    barrier.wait(60)
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        sys.exit(main.main(["run", str(config), "--processes", "1"]))
+
+
+@dataclass
+class _Countdown:
+    left: int
+
+    def count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            kill_this_process()
+
+
+@dataclass
+class _DeadlyStorage:
+    """A storage whose process dies before one of its writes."""
+
+    storage: Storage
+    countdown: _Countdown
+    read_only: frozenset[str] = field(default=frozenset({"url", "open", "read", "status", "list"}))
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.read_only:
+            raise AttributeError(f"{name}: is it a write?")
+        return getattr(self.storage, name)
+
+    def create(self, path: str) -> Any:
+        self.countdown.count()
+        return _DeadlyFile(self.storage.create(path), self.countdown)
+
+    def make_folder(self, path: str) -> None:
+        self.countdown.count()
+        self.storage.make_folder(path)
+
+    def move(self, source: str, target: str) -> None:
+        self.countdown.count()
+        self.storage.move(source, target)
+
+    def delete(self, path: str) -> bool:
+        self.countdown.count()
+        return self.storage.delete(path)
+
+
+@dataclass
+class _DeadlyFile:
+    """A file whose process may die when all is written and nothing finished."""
+
+    file: OutputFile
+    countdown: _Countdown
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    def __enter__(self) -> "_DeadlyFile":
+        self.file.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.countdown.count()
+        self.file.__exit__(kind, error, traceback)

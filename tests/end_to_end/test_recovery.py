@@ -1,0 +1,228 @@
+"""A run that is killed, fails or meets another: the next leaves each offset published exactly once."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from loader.operations.load import Step
+from local_services.kafka import KafkaCluster
+from tests.conftest import NewTopicFunction
+
+from .conftest import NewFolderFunction, NewJobFunction
+from .crashes import Interruption, killed_at_step, killed_before_write, run_at_once
+from .folders import Folder, commit_paths, published_paths, staged_paths
+from .jobs import Job
+from .producing import messages, produce
+from .records import assert_same_records, offsets_of
+
+BEFORE_THE_COMMIT = [Step.STAGE, Step.LOAD, Step.CHECK, Step.COMMIT]
+
+
+class RunFailed(Exception):
+    """What a run is made to fail with."""
+
+
+def fail() -> None:
+    raise RunFailed
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[Step, Callable[[], object]], None]:
+    """`interrupt(step, act)`: the next run in this process does `act` when it comes to that step."""
+
+    def set_up(step: Step, act: Callable[[], object]) -> None:
+        listeners: Iterator[Interruption] = itertools.chain(
+            [Interruption(step, act)], iter(lambda: Interruption(Step.RECOVER, lambda: None), None)
+        )
+        monkeypatch.setattr("loader.cli.run.ProgressListener", lambda _: next(listeners))
+
+    return set_up
+
+
+@pytest.fixture
+def topic(kafka: KafkaCluster, new_topic: NewTopicFunction) -> str:
+    """Two partitions with 20 records each."""
+    topic = new_topic(partitions=2)
+    produce(kafka, topic, messages(20, partition=0) + messages(20, partition=1))
+    return topic
+
+
+def assert_published_once(job: Job, count: int = 20) -> None:
+    """Each offset of the topic exactly once, and nothing left of any run."""
+    records = job.records()
+    assert [offsets_of(records, partition=number) for number in (0, 1)] == [list(range(count))] * 2
+    # HDFS shows a file before it is finished: an empty ticket names no process whose death could be
+    # certain, so its folder, which has nothing else in it, goes by age.
+    assert [
+        path for path in staged_paths(job.folder) if job.folder.read(path) or "run.json" not in path
+    ] == []
+
+
+@pytest.mark.parametrize("step", Step, ids=str)
+def test_a_run_killed_at_any_step_is_finished_by_the_next(
+    step: Step, topic: str, any_folder: Folder, new_job: NewJobFunction
+) -> None:
+    job = new_job(topic, folder=any_folder)
+    killed_at_step(job.config, step)
+
+    job.run()
+
+    assert_published_once(job)
+
+
+@pytest.mark.parametrize("kind", ["local", "hdfs"])
+def test_a_run_killed_before_any_of_its_writes_is_finished_by_the_next(
+    kind: str, topic: str, new_folder: NewFolderFunction, new_job: NewJobFunction
+) -> None:
+    for number in itertools.count(1):
+        job = new_job(topic, folder=new_folder(kind), name=f"write-{number}")
+        if not killed_before_write(job.config, number):
+            break
+        visible = job.records()
+
+        job.run()
+
+        assert_published_once(job)
+        assert_same_records(visible, [record for record in job.records() if record in visible])
+    assert number > 10  # a job's identity, the run's ticket, two files, the commit, the moves, the tidying up
+
+
+def test_a_kill_after_the_commit_is_told_by_the_run_that_finishes_it(
+    topic: str, new_job: NewJobFunction
+) -> None:
+    job = new_job(topic)
+    killed_at_step(job.config, Step.PUBLISH)
+    assert published_paths(job.folder) == []
+
+    report = job.run()
+
+    assert report["recovered_version"] == 1
+    assert not report["committed"]
+    assert_published_once(job)
+
+
+def test_a_kill_before_the_commit_leaves_files_that_the_next_run_sweeps(
+    topic: str, new_job: NewJobFunction
+) -> None:
+    job = new_job(topic)
+    killed_at_step(job.config, Step.COMMIT)
+    (swept,) = {path.split("/")[3] for path in staged_paths(job.folder)}
+
+    report = job.run()
+
+    assert report["swept_runs"] == [swept]
+    assert_published_once(job)
+
+
+@pytest.mark.parametrize("step", BEFORE_THE_COMMIT, ids=str)
+def test_a_run_that_fails_before_its_commit_leaves_nothing(
+    step: Step,
+    topic: str,
+    any_folder: Folder,
+    new_job: NewJobFunction,
+    interrupt: Callable[[Step, Callable[[], object]], None],
+) -> None:
+    job = new_job(topic, folder=any_folder)
+    interrupt(step, fail)
+
+    with pytest.raises(RunFailed):
+        job.try_run()
+
+    assert staged_paths(any_folder) + commit_paths(any_folder) + published_paths(any_folder) == []
+    job.run()
+    assert_published_once(job)
+
+
+@pytest.mark.parametrize("step", BEFORE_THE_COMMIT, ids=str)
+def test_of_two_runs_at_once_one_commits_and_the_other_leaves_nothing(
+    step: Step,
+    topic: str,
+    any_folder: Folder,
+    new_job: NewJobFunction,
+    interrupt: Callable[[Step, Callable[[], object]], None],
+) -> None:
+    job = new_job(topic, folder=any_folder)
+    first = []
+    interrupt(step, lambda: first.append(job.run()))
+
+    second = job.try_run()
+
+    assert second.status == 5
+    assert f"run {first[0]['run_id']} committed version 1 first" in second.errors
+    assert len(commit_paths(any_folder)) == 1
+    assert_published_once(job)
+
+
+@pytest.mark.parametrize("kind", ["local", "hdfs"])
+def test_runs_that_start_together_publish_each_offset_once(
+    kind: str, kafka: KafkaCluster, topic: str, new_folder: NewFolderFunction, new_job: NewJobFunction
+) -> None:
+    job = new_job(topic, folder=new_folder(kind))
+    for rounds in (1, 2):
+        statuses = run_at_once(job.config, 3)
+
+        # One that found nothing new any more ends with 0 as well.
+        assert statuses[0] == 0
+        assert set(statuses) <= {0, 5}
+        assert_published_once(job, 20 * rounds)
+        assert len(commit_paths(job.folder)) == rounds
+        for partition in (0, 1):
+            produce(kafka, topic, messages(20, partition=partition, first=20 * rounds))
+
+
+def lose_the_ledger(path: Path) -> None:
+    for commit in (path / "_loader" / "job").rglob("*.json"):
+        commit.unlink()
+
+
+def lose_a_commit(path: Path) -> None:
+    (path / "_loader/job/commits/00000000000000000001.json").unlink()
+
+
+def damage_the_newest_commit(path: Path) -> None:
+    newest = path / "_loader/job/commits/00000000000000000002.json"
+    newest.write_text(newest.read_text().replace('"next_offset":30', '"next_offset":20'))
+
+
+def lose_the_identity(path: Path) -> None:
+    (path / "_loader/job/job.json").unlink()
+
+
+def put_another_cluster_behind_it(path: Path) -> None:
+    identity = path / "_loader/job/job.json"
+    identity.write_text(identity.read_text().replace('"cluster_id": "', '"cluster_id": "another'))
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lose_the_ledger, "the ledger of job job has never loaded"),
+        (lose_a_commit, "has no commit 1"),
+        (damage_the_newest_commit, "was changed after it was written"),
+        (lose_the_identity, "is missing, though there are commits"),
+        (put_another_cluster_behind_it, "the brokers belong to cluster"),
+    ],
+)
+def test_a_ledger_that_cannot_be_trusted_stops_the_run_and_changes_nothing(
+    harm: Callable[[Path], None],
+    message: str,
+    kafka: KafkaCluster,
+    topic: str,
+    tmp_path: Path,
+    new_job: NewJobFunction,
+) -> None:
+    job = new_job(topic)
+    job.run()
+    for partition in (0, 1):
+        produce(kafka, topic, messages(10, partition=partition, first=20))
+    job.run()
+    harm(tmp_path / "destination")
+    before = job.folder.paths()
+
+    ended = job.try_run()
+
+    assert ended.status == 4
+    assert message in ended.errors
+    assert job.folder.paths() == before
