@@ -16,6 +16,9 @@ import loader
 from loader.cli.engines import EngineName
 from loader.errors import LoaderError
 
+INTERRUPTED = 130
+"""How a program says that Ctrl-C ended it."""
+
 EXIT_STATUS_HELP = (
     "Exit status: 0 done, or nothing new; 1 a bug; 2 fix the command or the config; 3 run again later;"
     " 4 a person decides; 5 another run committed first."
@@ -104,14 +107,14 @@ def end_with_status(name: str, command: Callable[[], object]) -> int:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
         command()
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
     except LoaderError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return error.exit_status
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted. What was not committed is not visible; run again.", file=sys.stderr)
-        return 130
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+        if status == INTERRUPTED:
+            print(f"{name}: interrupted. What was not committed is not visible; run again.", file=sys.stderr)
+        return status
     return 0
 
 
