@@ -409,6 +409,27 @@ class TestWriting:
         assert hdfs_storage.status("file").size_bytes == 4_000_000
 
 
+class TestReading:
+    @pytest.mark.parametrize("size", [-1, 3_000_000], ids=["all", "a large part"])
+    def test_much_is_read_in_few_calls(
+        self, hdfs_storage: HdfsStorage, monkeypatch: pytest.MonkeyPatch, size: int
+    ) -> None:
+        write(hdfs_storage, "file", b"x" * 3_000_000)
+        calls: list[str] = []
+        transfer = hdfs_storage._transfer
+
+        def counted(verb: str, path: str, call: Callable[[], Any]) -> Any:
+            calls.append(verb)
+            return transfer(verb, path, call)
+
+        monkeypatch.setattr(hdfs_storage, "_transfer", counted)
+
+        with hdfs_storage.open("file") as file:
+            assert file.read(size) == b"x" * 3_000_000
+
+        assert calls.count("read") <= 2  # each opens a stream at a DataNode
+
+
 class TestFork:
     def test_a_child_of_a_process_that_used_hdfs_ends_as_it_wants(self, hdfs_storage: HdfsStorage) -> None:
         # Not os._exit, as in the other tests: here the child's interpreter tears down what it inherited.
