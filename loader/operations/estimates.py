@@ -21,11 +21,10 @@ def estimate_sizes(
     work = [each for each in planned if each.range.offset_count]
     if not work:
         return []
-    # A batch counts where it ends: a range that lies inside of one fetched no bytes, and tells nothing.
     rates = {
         loaded.range.topic_partition: loaded.fetched_bytes / loaded.range.offset_count
         for loaded in (newest.ranges if newest else ())
-        if loaded.fetched_bytes and loaded.range.offset_count
+        if loaded.range.offset_count
     }
     sizes: Mapping[TopicPartition, int] = {}
     if any(each.range.topic_partition not in rates for each in work):
