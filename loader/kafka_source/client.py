@@ -8,8 +8,9 @@ version is pinned and `tests/kafka_source/test_client.py` holds what is used of 
 A client belongs to one thread of one process: made before a fork, it is dead after it.
 """
 
+import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -19,17 +20,30 @@ from kafka.net.selector import NetworkSelector
 from kafka.protocol.metadata import MetadataRequest
 
 from loader.errors import AccessDenied, BrokerUnavailable, ConfigError, UnsupportedBroker
+from loader.kafka_source.last_words import hear_last_words
 from loader.kafka_source.settings import KafkaSettings
 
 # A batch larger than a fetch's max_bytes is sent whole (KIP-74), and its size is the topic's choice, up
 # to an int32. The frame limit guards against speaking to something that is not Kafka, nothing else.
 MAX_FRAME_BYTES = 2**31 - 1
 
+FIRST_PATIENCE_S = 0.5
+"""For one bootstrap server, in the first round: enough to say hello with TLS and a login over a long way."""
+
+LONGEST_SETUP_MS = 10_000
+"""For a connection to a broker and its login, at first; a hung broker takes connections and stays silent."""
+
+TRIES = 3
+RETRY_PAUSE_S = 0.2
+
 DENIED = (
     kafka_errors.AuthorizationError,
     kafka_errors.SaslAuthenticationFailedError,
     kafka_errors.UnsupportedSaslMechanismError,
 )
+
+
+hear_last_words()
 
 
 class KafkaClient:
@@ -42,15 +56,20 @@ class KafkaClient:
     def __init__(self, settings: KafkaSettings) -> None:
         self.settings = settings
         self._net = NetworkSelector(client_id=settings.client_id)
+        self._manager = self._new_manager(settings.bootstrap_servers)
+
+    def _new_manager(self, bootstrap_servers: Sequence[str]) -> Any:
         try:
-            self._manager = KafkaConnectionManager(
+            return KafkaConnectionManager(
                 self._net,
-                bootstrap_servers=list(settings.bootstrap_servers),
-                client_id=settings.client_id,
-                request_timeout_ms=settings.request_timeout_ms,
+                bootstrap_servers=list(bootstrap_servers),
+                client_id=self.settings.client_id,
+                request_timeout_ms=self.settings.request_timeout_ms,
+                socket_connection_setup_timeout_ms=min(self.settings.request_timeout_ms, LONGEST_SETUP_MS),
+                socket_connection_setup_timeout_max_ms=self.settings.request_timeout_ms,
                 receive_message_max_bytes=MAX_FRAME_BYTES,
                 reconnect_backoff_max_ms=2_000,
-                **settings.security,
+                **self.settings.security,
             )
         except (ValueError, OSError) as error:
             raise ConfigError([f"kafka: {error}"]) from error
@@ -69,20 +88,43 @@ class KafkaClient:
         self._net.close()
 
     def connect(self, timeout_ms: int) -> None:
-        """Find a bootstrap server that answers; at once when one did before."""
+        """Find a bootstrap server that answers; at once when one did before.
+
+        Each server is asked by itself, in rounds of growing patience: the manager, given several, picks
+        one by chance and may wait out all of `timeout_ms` for a host that is off.
+        """
         if self._manager.bootstrapped:
             return
+        servers = list(self.settings.bootstrap_servers)
+        random.shuffle(servers)  # not all tasks at the same broker
+        deadline_s = time.monotonic() + timeout_ms / 1000
+        patience_s = FIRST_PATIENCE_S
+        reason = ""
+        while time.monotonic() < deadline_s:
+            for server in servers:
+                left_s = deadline_s - time.monotonic()
+                reason = self._try_to_connect(server, min(patience_s, max(left_s, 0.001))) or ""
+                if self._manager.bootstrapped:
+                    return
+            patience_s *= 2
+        raise BrokerUnavailable(
+            f"no answer from {', '.join(self.settings.bootstrap_servers)} within {timeout_ms} ms"
+            f" ({reason}). Nothing was read or written. Check that the brokers run, that this host"
+            " reaches them, and that kafka.security.protocol is theirs."
+        )
+
+    def _try_to_connect(self, server: str, patience_s: float) -> str | None:
+        """Ask one bootstrap server; what went wrong, None when nothing did. Raises AccessDenied."""
+        self._manager.close()
+        self._manager = self._new_manager([server])
         try:
-            self._manager.bootstrap(timeout_ms=timeout_ms)
+            self._manager.bootstrap(timeout_ms=patience_s * 1000)
         except DENIED as error:
-            raise self._denied(error) from error
+            raise self.denied(error) from error
         except kafka_errors.KafkaError as error:
             self._raise_if_denied()
-            raise BrokerUnavailable(
-                f"no answer from {', '.join(self.settings.bootstrap_servers)} within {timeout_ms} ms"
-                f" ({_reason(error)}). Nothing was read or written. Check that the brokers run, that this"
-                " host reaches them, and that kafka.security.protocol is theirs."
-            ) from error
+            return _reason(error)
+        return None
 
     def ask(self, request: Any, node_id: int | None = None) -> Any:
         """Send one request, to any broker when `node_id` is None; returns its response.
@@ -92,7 +134,7 @@ class KafkaClient:
         """
         answer = self.ask_each({node_id: request})[node_id]
         if isinstance(answer, DENIED):
-            raise self._denied(answer) from answer
+            raise self.denied(answer) from answer
         if isinstance(answer, kafka_errors.UnsupportedVersionError):
             raise UnsupportedBroker(
                 f"the brokers are too old: {_reason(answer)} Nothing was committed. Kafka 3.1 or newer is"
@@ -128,19 +170,35 @@ class KafkaClient:
         wanted = (
             None if topics is None else [MetadataRequest.MetadataRequestTopic(name=name) for name in topics]
         )
-        response = self.ask(MetadataRequest(topics=wanted, allow_auto_topic_creation=False))
+        response = self._ask_any(MetadataRequest(topics=wanted, allow_auto_topic_creation=False))
         if response.brokers:
             self._manager.cluster.update_metadata(response)
         return response
+
+    def _ask_any(self, request: Any) -> Any:
+        """Ask brokers until one answers: a broker that has just died is still in the metadata for seconds."""
+        give_up_s = time.monotonic() + self.settings.request_timeout_ms / 1000
+        for last_try in (False,) * (TRIES - 1) + (True,):
+            try:
+                return self.ask(request)
+            except BrokerUnavailable as error:
+                if last_try or time.monotonic() > give_up_s:
+                    raise BrokerUnavailable(
+                        f"no broker answers ({error}). Nothing was committed. Run again; if it repeats, check"
+                        " that the brokers run and that this host reaches the addresses they advertise."
+                    ) from error
+            time.sleep(RETRY_PAUSE_S)  # the manager avoids the one that failed for as long
+        raise AssertionError("unreachable")
 
     def address_of(self, node_id: int) -> str:
         """How to name a broker in a message: `broker 3 (host:port)`."""
         broker = self._manager.cluster.broker_metadata(node_id)
         return f"broker {node_id} ({broker.host}:{broker.port})" if broker else f"broker {node_id}"
 
-    def _denied(self, error: Exception) -> AccessDenied:
+    def denied(self, error: Exception) -> AccessDenied:
+        """What to raise for one of DENIED."""
         return AccessDenied(
-            f"Kafka refuses this user: {_reason(error)}. Nothing was read or written. Check"
+            f"Kafka refuses this user: {_reason(error)}. Nothing was committed. Check"
             " [kafka.security] and the cluster's ACLs."
         )
 
@@ -150,14 +208,9 @@ class KafkaClient:
         for broker in self._manager.cluster.bootstrap_brokers():
             error = self._manager.auth_failure(broker.node_id)
             if error is not None:
-                raise self._denied(error) from error
+                raise self.denied(error) from error
 
 
 def _reason(error: Exception) -> str:
     """A kafka-python error in words; many of them have no text but a class name."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def monotonic_ms() -> int:
-    """Milliseconds of a clock that never goes back."""
-    return time.monotonic_ns() // 1_000_000

@@ -52,7 +52,10 @@ def ask_leaders(
                 del result.unanswered[partition]
                 result.answered[partition] = answer
             elif error is kafka_errors.TopicAuthorizationFailedError:
-                raise AccessDenied(f"{partition}: this user may not read the topic; needs READ and DESCRIBE")
+                raise AccessDenied(
+                    f"{partition}: this user may not describe the topic. Nothing was committed. Give it"
+                    " DESCRIBE and READ on the topic."
+                )
             else:
                 result.unanswered[partition] = error.__name__
         if not result.unanswered or time.monotonic() >= deadline_s:
@@ -81,7 +84,7 @@ def _ask_once(
     answers = client.ask_each({node_id: make_request(asked) for node_id, asked in by_node.items()})
     for node_id, answer in answers.items():
         if isinstance(answer, DENIED):
-            raise AccessDenied(f"broker {node_id} refuses this user: {answer!r}") from answer
+            raise client.denied(answer) from answer
         if isinstance(answer, Exception):
             result.unanswered.update(dict.fromkeys(by_node[node_id], f"broker {node_id}: {answer!r}"))
         else:

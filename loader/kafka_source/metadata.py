@@ -56,8 +56,8 @@ def read_listing(client: KafkaClient, names: Iterable[str], patterns: Iterable[s
 
     Patterns never match Kafka's internal topics (`__consumer_offsets`); a name may.
 
-    Raises BrokerUnavailable when the answer is empty in a way that cannot be true: a broker that has
-    just started answers with no brokers or no topics at all.
+    Raises BrokerUnavailable when the answer cannot be true: a broker that has just started answers
+    with no brokers at all.
     """
     names = sorted(set(names))
     wanted = [re.compile(pattern) for pattern in patterns]

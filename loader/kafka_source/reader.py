@@ -172,7 +172,10 @@ class RangeReader:
                 self._patience.wait(rest, str(error))
                 return None
         if rest.topic in listing.denied:
-            raise AccessDenied(f"{rest.topic}: this user may not describe the topic")
+            raise AccessDenied(
+                f"{rest.topic}: this user may not describe the topic. Nothing of it was committed. Give it"
+                " DESCRIBE and READ on the topic."
+            )
         leader = listing.leader_of(rest.topic_partition)
         if leader is None or leader.node_id < 0:
             self._listing = None

@@ -1,0 +1,269 @@
+"""A range is read to its end, whatever lies there and whatever brokers do; or it says why not."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loader.errors import FetchStalled, LogTruncated, OffsetsExpired, TopicRecreated, TopicVanished
+from loader.kafka_source import reader as reader_module
+from loader.kafka_source.client import KafkaClient
+from loader.kafka_source.metadata import read_listing
+from loader.kafka_source.reader import RangeReader
+from loader.records.decoder import decode
+from loader.values import FetchedRecords, OffsetRange, RangeCounts, TopicPartition
+from local_services.kafka import KafkaCluster
+from tests.conftest import NewTopicFunction
+from tests.end_to_end.producing import (
+    Ends,
+    Message,
+    messages,
+    produce,
+    transactional_producer,
+    wait_for_ends,
+    wait_until,
+)
+
+from .asking import create, delete, delete_records, settings, topic_id_of
+
+
+class Reading:
+    """What became of a range: offsets of its rows, and its counts."""
+
+    def __init__(self, fetches: Iterator[FetchedRecords], wanted: OffsetRange) -> None:
+        self.offsets: list[int] = []
+        self.counts = RangeCounts()
+        self.fetch_count = 0
+        self._fetches = fetches
+        self._wanted = wanted
+        self._position = wanted.start_offset
+
+    def go_on(self, fetch_count: int | None = None) -> "Reading":
+        """Take so many more fetches, all of them by default."""
+        wanted_count = None if fetch_count is None else self.fetch_count + fetch_count
+        while self.fetch_count != wanted_count:
+            fetched = next(self._fetches, None)
+            if fetched is None:
+                break
+            self.fetch_count += 1
+            for decoded in decode(fetched, self._wanted, self._position, "read_committed"):
+                self.offsets += decoded.rows.column("offset").to_pylist()
+                self.counts += decoded.counts
+                self._position = decoded.next_offset
+        return self
+
+
+def reading(
+    client: KafkaClient, topic: str, start: int, end: int, reader: RangeReader | None = None
+) -> Reading:
+    wanted = OffsetRange(topic, 0, start, end)
+    return Reading((reader or RangeReader(client)).fetches(wanted, topic_id_of(client, topic)), wanted)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 100), (37, 61), (99, 100), (0, 1), (50, 50)])
+def test_a_range_is_read_exactly_also_inside_a_batch(
+    kafka: KafkaCluster, client: KafkaClient, new_topic: NewTopicFunction, start: int, end: int
+) -> None:
+    topic = new_topic()
+    produce(kafka, topic, messages(100), {"linger.ms": 500})
+
+    assert reading(client, topic, start, end).go_on().offsets == list(range(start, end))
+
+
+def test_a_range_larger_than_a_fetch_is_read_in_several_without_gap_or_double(
+    kafka: KafkaCluster, new_topic: NewTopicFunction
+) -> None:
+    topic = new_topic()
+    for _ in range(5):
+        produce(kafka, topic, [Message(b"x" * 1000)] * 20, {"linger.ms": 500})
+    small = settings(kafka.bootstrap_servers, fetch_max_bytes=10_000)
+
+    with KafkaClient(small) as client:
+        client.connect(30_000)
+        read = reading(client, topic, 5, 95).go_on()
+
+    assert read.offsets == list(range(5, 95))
+    assert read.fetch_count == 5
+
+
+def test_a_range_ends_on_markers_and_aborted_records(
+    kafka: KafkaCluster, client: KafkaClient, new_topic: NewTopicFunction
+) -> None:
+    topic = new_topic()
+    producer = transactional_producer(kafka, topic)
+    for value, is_committed in ((b"yes", True), (b"no", False)):
+        producer.begin_transaction()
+        for _ in range(3):
+            producer.produce(topic, value)
+        if is_committed:
+            producer.commit_transaction(30)
+        else:
+            producer.flush(30)
+            producer.abort_transaction(30)
+    wait_for_ends(kafka, topic, Ends(8, 8))
+
+    def counts(start: int, end: int) -> RangeCounts:
+        return reading(client, topic, start, end).go_on().counts
+
+    assert counts(0, 8) == RangeCounts(row_count=3, aborted_count=3, control_count=2)
+    assert counts(0, 4) == RangeCounts(row_count=3, control_count=1)
+    assert counts(3, 4) == RangeCounts(control_count=1)
+    assert counts(4, 7) == RangeCounts(aborted_count=3)
+    assert counts(5, 6) == RangeCounts(aborted_count=1)
+    assert counts(7, 8) == RangeCounts(control_count=1)
+
+
+def test_records_deleted_before_the_start_are_named_as_lost(
+    kafka: KafkaCluster, client: KafkaClient, new_topic: NewTopicFunction
+) -> None:
+    topic = new_topic()
+    produce(kafka, topic, messages(10))
+    delete_records(kafka, topic, 4)
+
+    with pytest.raises(OffsetsExpired, match=r"now starts at 4, so 3 offsets were deleted.*Nothing of this"):
+        reading(client, topic, 1, 10).go_on()
+    assert reading(client, topic, 4, 10).go_on().offsets == list(range(4, 10))
+
+
+def test_records_deleted_while_a_range_is_read_are_named_as_lost(
+    kafka: KafkaCluster, new_topic: NewTopicFunction
+) -> None:
+    topic = new_topic()
+    for _ in range(5):
+        produce(kafka, topic, [Message(b"x" * 1000)] * 10, {"linger.ms": 500})
+    with KafkaClient(settings(kafka.bootstrap_servers, fetch_max_bytes=10_000)) as client:
+        client.connect(30_000)
+        read = reading(client, topic, 0, 50).go_on(fetch_count=1)
+        delete_records(kafka, topic, 35)
+
+        with pytest.raises(OffsetsExpired, match=r"\[10, 50\): .* now starts at 35, so 25 offsets"):
+            read.go_on()
+
+    assert read.offsets == list(range(10))
+
+
+def test_a_log_that_ends_below_the_start_is_told_from_an_expired_one(
+    kafka: KafkaCluster, client: KafkaClient, new_topic: NewTopicFunction
+) -> None:
+    topic = new_topic()
+    produce(kafka, topic, messages(10))
+
+    with pytest.raises(LogTruncated, match="the position is 20, but Kafka's log ends at 10"):
+        reading(client, topic, 20, 30).go_on()
+
+
+def test_a_topic_that_was_created_again_does_not_answer_for_the_old_one(
+    kafka: KafkaCluster, client: KafkaClient, new_topic: NewTopicFunction
+) -> None:
+    topic = new_topic()
+    produce(kafka, topic, messages(10))
+    read = reading(client, topic, 0, 10)
+    old_id = topic_id_of(client, topic)
+    delete(kafka, topic)
+    wait_until(lambda: topic in read_listing(client, [topic], ()).missing, "the topic to be gone")
+    create(kafka, topic)
+    produce(kafka, topic, messages(10))
+
+    with pytest.raises(
+        TopicRecreated, match=rf"its topic id was {old_id} and is {topic_id_of(client, topic)}"
+    ):
+        read.go_on()
+
+
+def test_a_topic_deleted_under_way_has_vanished(
+    kafka: KafkaCluster, client: KafkaClient, new_topic: NewTopicFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader_module, "VANISHED_AFTER_S", 0.5)
+    topic = new_topic()
+    produce(kafka, topic, messages(10))
+    read = reading(client, topic, 0, 10)
+    delete(kafka, topic)
+
+    with pytest.raises(TopicVanished, match="not found in the cluster, though it was loaded before"):
+        read.go_on()
+
+
+def test_an_empty_fetch_is_not_the_end(kafka: KafkaCluster, new_topic: NewTopicFunction) -> None:
+    topic = new_topic()
+    produce(kafka, topic, messages(10))
+
+    # The log ends before the range does: only a broker that lost its end could show that.
+    with KafkaClient(settings(kafka.bootstrap_servers, stall_timeout_s=0.5)) as hasty:
+        hasty.connect(30_000)
+        read = reading(hasty, topic, 0, 11)
+        with pytest.raises(FetchStalled, match=r"-0\[10, 11\): no progress for 0\.5 s, .* sends no records"):
+            read.go_on()
+
+    assert read.offsets == list(range(10))
+
+
+def three_batches(kafka: KafkaCluster, topic: str, replicas: int = 1) -> None:
+    """30 records in batches that a fetch of 10,000 bytes takes one by one."""
+    create(kafka, topic, replicas)
+    for _ in range(3):
+        produce(kafka, topic, [Message(b"x" * 1000)] * 10, {"linger.ms": 500})
+
+
+def test_a_broker_that_was_restarted_is_read_on(own_kafka: KafkaCluster) -> None:
+    three_batches(own_kafka, "restarted")
+    with KafkaClient(
+        settings(own_kafka.bootstrap_servers, fetch_max_bytes=10_000, stall_timeout_s=60)
+    ) as client:
+        client.connect(30_000)
+        read = reading(client, "restarted", 0, 30).go_on(fetch_count=1)
+
+        own_kafka.nodes[0].restart()
+
+        assert read.go_on().offsets == list(range(30))
+
+
+def test_a_paused_broker_stalls_a_reader_once_for_all_its_ranges(own_kafka: KafkaCluster) -> None:
+    three_batches(own_kafka, "paused")
+    hasty = settings(
+        own_kafka.bootstrap_servers, fetch_max_bytes=10_000, request_timeout_ms=300, stall_timeout_s=1.0
+    )
+    with KafkaClient(hasty) as client:
+        client.connect(30_000)
+        topic_id = topic_id_of(client, "paused")
+        reader = RangeReader(client)
+        fetches = reader.fetches(OffsetRange("paused", 0, 0, 30), topic_id)
+        next(fetches)
+        own_kafka.nodes[0].pause()
+        try:
+            began = time.monotonic()
+            with pytest.raises(
+                FetchStalled, match=r"\[10, 30\): no progress for 1 s, waiting because .*safe"
+            ):
+                next(fetches)
+            first_s = time.monotonic() - began
+            began = time.monotonic()
+            with pytest.raises(FetchStalled):
+                next(reader.fetches(OffsetRange("paused", 0, 20, 30), topic_id))
+            second_s = time.monotonic() - began
+        finally:
+            own_kafka.nodes[0].resume()
+
+        assert 1.0 <= first_s < 8
+        assert second_s < first_s
+        # And it goes on when the broker does.
+        wait_until(own_kafka.nodes[0].answers, "the broker to answer again")
+        wanted = OffsetRange("paused", 0, 10, 30)
+        fresh = RangeReader(client)
+        assert Reading(fresh.fetches(wanted, topic_id), wanted).go_on().offsets == list(range(10, 30))
+
+
+def test_another_replica_is_read_on_when_the_leader_dies(tmp_path: Path) -> None:
+    with KafkaCluster(tmp_path, nodes=3, heap_mib=256) as cluster:
+        three_batches(cluster, "replicated", replicas=3)
+        with KafkaClient(
+            settings(cluster.bootstrap_servers, fetch_max_bytes=10_000, stall_timeout_s=60)
+        ) as client:
+            client.connect(30_000)
+            read = reading(client, "replicated", 0, 30).go_on(fetch_count=1)
+            leader = read_listing(client, ["replicated"], ()).leader_of(TopicPartition("replicated", 0))
+            assert leader is not None
+
+            cluster.nodes[leader.node_id - 1].kill()
+
+            assert read.go_on().offsets == list(range(30))

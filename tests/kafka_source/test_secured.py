@@ -1,0 +1,189 @@
+"""TLS, logins and ACLs: who may not, is told so at once and in words; and no password ever shows."""
+
+import ssl
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
+from cryptography.hazmat.primitives import serialization
+
+from loader.errors import AccessDenied, BrokerUnavailable, LoaderError
+from loader.kafka_source.client import KafkaClient
+from loader.kafka_source.metadata import read_listing
+from loader.kafka_source.reader import RangeReader
+from loader.kafka_source.settings import KafkaSettings
+from loader.kafka_source.watermarks import read_bounds
+from loader.values import OffsetRange
+from local_services.kafka import KafkaCluster
+from local_services.ports import choose_ports
+from tests.end_to_end.producing import messages, produce, wait_until
+
+from .asking import admin_of, create, settings, soon, topic_id_of
+
+PASSWORD = "r1ght-s3cret"  # noqa: S105  of a cluster that lives for seconds
+
+
+@dataclass(frozen=True)
+class Secured:
+    """A cluster where ann logs in over TLS, may read `open`, only describe `shown`, and not see `shut`."""
+
+    cluster: KafkaCluster
+    address: str
+    ca_file: Path
+
+    def settings(self, **changes: Any) -> KafkaSettings:
+        security = {
+            "security_protocol": "SASL_SSL",
+            "sasl_mechanism": "PLAIN",
+            "sasl_plain_username": "ann",
+            "sasl_plain_password": PASSWORD,
+            "ssl_cafile": str(self.ca_file),
+            **changes,
+        }
+        return settings(self.address, security=security)
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    folder = tmp_path_factory.mktemp("secured")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    _write_key_store(authority.issue_cert("127.0.0.1"), folder / "broker.pem")
+    cluster = KafkaCluster(folder / "kafka")
+    (node,) = cluster.nodes
+    address = f"127.0.0.1:{choose_ports(1)[0]}"
+    node.properties.update(
+        {
+            "listeners": f"{node.properties['listeners']},SECURED://{address}",
+            "advertised.listeners": f"{node.properties['advertised.listeners']},SECURED://{address}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "listener.name.secured.ssl.keystore.type": "PEM",
+            "listener.name.secured.ssl.keystore.location": str(folder / "broker.pem"),
+            "listener.name.secured.sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.secured.plain.sasl.jaas.config": (
+                f'org.apache.kafka.common.security.plain.PlainLoginModule required user_ann="{PASSWORD}";'
+            ),
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+        }
+    )
+    with cluster:
+        for topic in ("open", "shown", "shut"):
+            create(cluster, topic)
+            produce(cluster, topic, messages(3))
+        _allow(cluster, "open", AclOperation.READ)
+        _allow(cluster, "shown", AclOperation.DESCRIBE)
+        yield Secured(cluster, address, folder / "ca.pem")
+
+
+def _write_key_store(certificate: trustme.LeafCert, path: Path) -> None:
+    key = serialization.load_pem_private_key(certificate.private_key_pem.bytes(), None)
+    pkcs8 = key.private_bytes(  # the only form that Kafka reads
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(pkcs8 + b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+
+
+def _allow(cluster: KafkaCluster, topic: str, operation: AclOperation) -> None:
+    admin = admin_of(cluster)
+    binding = AclBinding(
+        ResourceType.TOPIC,
+        topic,
+        ResourcePatternType.LITERAL,
+        "User:ann",
+        "*",
+        operation,
+        AclPermissionType.ALLOW,
+    )
+    admin.create_acls([binding])[binding].result(30)
+
+
+@pytest.fixture
+def ann(secured: Secured) -> Iterator[KafkaClient]:
+    """Logged in."""
+    with KafkaClient(secured.settings()) as client:
+        client.connect(30_000)
+        wait_until(lambda: "open" in read_listing(client, ["open"], ()).topics, "the ACLs to be in force")
+        yield client
+
+
+def everything_said(error: LoaderError) -> str:
+    return "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+
+
+def test_a_user_with_the_right_password_reads_what_is_allowed(ann: KafkaClient) -> None:
+    bounds = read_bounds(ann, read_listing(ann, ["open"], ()), soon())["open"].partitions[0]
+
+    fetched = next(RangeReader(ann).fetches(OffsetRange("open", 0, 0, 3), topic_id_of(ann, "open")))
+
+    assert bounds.high_watermark == 3
+    assert b"value 0" in bytes(fetched.records)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sasl_plain_password": "wr0ng-s3cret"}, {"sasl_plain_username": "bob"}], ids=str
+)
+def test_a_wrong_login_is_denied_at_once_and_never_shown(
+    secured: Secured, changes: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with KafkaClient(secured.settings(**changes)) as client, pytest.raises(AccessDenied) as caught:
+        client.connect(30_000)
+
+    said = everything_said(caught.value) + caplog.text
+    assert "Kafka refuses this user: SaslAuthenticationFailedError" in str(caught.value)
+    assert "Nothing was committed. Check [kafka.security]" in str(caught.value)
+    assert caught.value.exit_status == 2
+    assert PASSWORD not in said
+    assert "wr0ng-s3cret" not in said
+
+
+def test_a_broker_of_an_authority_that_is_not_trusted_is_not_talked_to(
+    secured: Secured, tmp_path: Path
+) -> None:
+    stranger = tmp_path / "stranger.pem"
+    trustme.CA().cert_pem.write_to_path(str(stranger))
+
+    refused = pytest.raises(BrokerUnavailable, match=r"Check .*kafka\.security\.protocol")
+    with KafkaClient(secured.settings(ssl_cafile=str(stranger))) as client, refused:
+        client.connect(1_000)
+
+
+def test_a_broker_that_speaks_tls_does_not_answer_plain_clients(secured: Secured) -> None:
+    with KafkaClient(settings(secured.address)) as client, pytest.raises(BrokerUnavailable):
+        client.connect(1_000)
+
+
+def test_a_topic_that_may_not_be_seen_is_denied_and_the_others_are_listed(ann: KafkaClient) -> None:
+    listing = read_listing(ann, ["open", "shut"], ())
+
+    assert list(listing.topics) == ["open"]
+    assert listing.denied == {"shut"}
+
+
+def test_a_pattern_sees_only_what_the_user_may(ann: KafkaClient) -> None:
+    assert sorted(read_listing(ann, (), [".*"]).topics) == ["open", "shown"]
+
+
+def test_a_topic_that_may_not_be_read_says_which_right_is_missing(ann: KafkaClient) -> None:
+    topic_id = topic_id_of(ann, "shown")
+
+    with pytest.raises(AccessDenied, match=r"shown: this user may not read .*Nothing of it.*Give it READ"):
+        next(RangeReader(ann).fetches(OffsetRange("shown", 0, 0, 3), topic_id))
+
+
+def test_the_test_cluster_really_encrypts(secured: Secured) -> None:
+    host, port = secured.address.split(":")
+
+    assert ssl.get_server_certificate((host, int(port)), timeout=10).startswith("-----BEGIN CERTIFICATE")
