@@ -24,6 +24,9 @@ def run(config: Path, engine_name: EngineName, processes: int | None, as_json: b
         text.print_json(_document(report, seconds))
     else:
         _print(job, report, seconds, config)
+    for topic, errors in sorted(report.failures.items()):
+        if topic not in report.plan.failures:  # those were told when the plan was made
+            text.warn(f"not loaded: {topic}: {errors[0]}")
     return report.exit_status
 
 
@@ -59,9 +62,6 @@ def _print(job: Job, report: LoadReport, seconds: float, config: Path) -> None:
             _topic_rows(report),
         )
         text.say(f"rows are under {job.storage.url}; next: kafka-loader status {config}")
-    for topic, errors in sorted(report.failures.items()):
-        if topic not in report.plan.failures:  # those were told when the plan was made
-            text.warn(f"not loaded: {topic}: {errors[0]}")
 
 
 def _repairs(commit: Commit) -> list[str]:
