@@ -16,7 +16,6 @@ Three of its habits shape this module:
 import io
 import socket
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
@@ -31,25 +30,21 @@ from loader.errors import (
     StorageUnavailable,
 )
 from loader.storage.deadline import DeadlinePassed, within
-from loader.storage.hdfs_connection import client_of, wait_for_own_sockets
+from loader.storage.hdfs_connection import client_of
 from loader.storage.hdfs_errors import error_for, failure_of
-from loader.storage.output import AbandonableFile
+from loader.storage.hdfs_files import HdfsOutputFile, HdfsReader
 from loader.storage.paths import check_new_path, check_path, joined, parent_of
 from loader.storage.protocol import FileStatus, OutputFile
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
     from hdfs_native import Client
     from hdfs_native import FileStatus as HdfsStatus
-    from hdfs_native._internal import RawFileReader, RawFileWriter
 
 T = TypeVar("T")
 
 CALL_TIMEOUT_S = 60.0
 DATA_TIMEOUT_S = 120.0
 
-_WRITE_BYTES = 1 << 20  # enough for the time of a call to be that of its bytes
-_READ_BYTES = 4 << 20
 _READ_BUFFER_BYTES = 256 << 10  # a read opens a stream at a DataNode; a footer is one read
 _LISTED_AT_ONCE = 1000  # dfs.ls.limit: one answer of the NameNode
 _FOLDER_MODE = 0o755
@@ -99,13 +94,13 @@ class HdfsStorage:
             writer = self._once(lambda client: client.inner.create(self._full(path), options))
         except Exception as error:
             raise self._error(error, "create", path) from error
-        return _HdfsFile(self, path, writer)
+        return HdfsOutputFile(self, path, writer)
 
     def open(self, path: str) -> BinaryIO:
         """Open a file for seeking and reading."""
         check_path(path)
         raw = self._read("open", path, lambda client: client.inner.read(self._full(path)))
-        return io.BufferedReader(_HdfsReader(self, path, raw), _READ_BUFFER_BYTES)
+        return io.BufferedReader(HdfsReader(self, path, raw), _READ_BUFFER_BYTES)
 
     def read(self, path: str) -> bytes:
         """The whole of a file."""
@@ -247,7 +242,7 @@ class HdfsStorage:
     def _once(self, call: Callable[["Client"], T]) -> T:
         return within(self._call_timeout_s, lambda: call(client_of(self._authority)))
 
-    def _transfer(self, verb: str, path: str, call: Callable[[], T]) -> T:
+    def transfer(self, verb: str, path: str, call: Callable[[], T]) -> T:
         """Send or fetch a piece of an open file."""
         try:
             return within(self._data_timeout_s, call)
@@ -281,84 +276,6 @@ class HdfsStorage:
 
     def _name(self, path: str) -> str:
         return joined(self._url, path) if path else self._url
-
-
-class _HdfsFile(AbandonableFile):
-    """Collects small writes: a Parquet writer sends its pages one by one."""
-
-    def __init__(self, storage: HdfsStorage, path: str, writer: "RawFileWriter") -> None:
-        super().__init__(path)
-        self._storage = storage
-        self._writer: RawFileWriter | None = writer
-        self._pending = bytearray()
-
-    def _append(self, data: memoryview) -> None:
-        self._pending += data
-        if len(self._pending) >= _WRITE_BYTES:
-            self._send()
-
-    def _finish(self) -> None:
-        if self._pending:
-            self._send()
-        assert self._writer is not None  # noqa: S101 - only _abandon lets go of it, and nothing comes after
-        self._storage._transfer("finish", self.path, self._writer.close)
-
-    def _abandon(self) -> None:
-        self._writer = None  # its lease is renewed no more
-        self._storage.delete(self.path)
-
-    def _send(self) -> None:
-        # A bytearray goes over in one copy; a memoryview would be taken byte by byte, at 16 MB/s.
-        data, self._pending = self._pending, bytearray()
-        assert self._writer is not None  # noqa: S101
-        self._storage._transfer("write", self.path, partial(self._writer.write, data))
-
-
-class _HdfsReader(io.RawIOBase):
-    def __init__(self, storage: HdfsStorage, path: str, raw: "RawFileReader") -> None:
-        self._storage, self._path, self._raw = storage, path, raw
-        self._size_bytes, self._position = raw.file_length(), 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        # Kept here: hdfs-native panics at a position behind the end.
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size_bytes}[whence]
-        if start + offset < 0:
-            raise ValueError(f"{self._path}: no position {start + offset}")
-        self._position = start + offset
-        return self._position
-
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        view = memoryview(buffer).cast("B")
-        piece = self._next_piece(len(view))
-        view[: len(piece)] = piece
-        return len(piece)
-
-    def readall(self) -> bytes:
-        # Python's own asks for 8 KiB at a time, and each would be a stream of its own: 4 MB/s.
-        return b"".join(iter(lambda: self._next_piece(_READ_BYTES), b""))
-
-    def _next_piece(self, limit_bytes: int) -> bytes:
-        size = min(limit_bytes, _READ_BYTES, self._size_bytes - self._position)
-        if size <= 0:
-            return b""
-        wait_for_own_sockets()
-        data = self._storage._transfer("read", self._path, lambda: self._raw.read_range(self._position, size))
-        if len(data) != size:
-            raise StorageUnavailable(
-                f"{self._storage.url}/{self._path}: {len(data)} bytes came where {size} were asked for, at"
-                f" {self._position} of {self._size_bytes}. Run again; if it repeats, see `hdfs fsck`."
-            )
-        self._position += size
-        return data
 
 
 def _file_status(path: str, found: "HdfsStatus") -> FileStatus:

@@ -5,7 +5,6 @@ Durable means durable: a file is fsynced before its name is, and a name before a
 Calls wait as long as the kernel does. A disk answers; a hard NFS mount waits for its server for ever.
 """
 
-import ctypes
 import errno
 import io
 import os
@@ -28,6 +27,14 @@ from loader.errors import (
 )
 from loader.storage.output import AbandonableFile
 from loader.storage.paths import check_new_path, check_path, joined
+from loader.storage.posix import (
+    is_same_file,
+    link_name,
+    make_folder,
+    rename_without_overwrite,
+    stat_name,
+    sync_folder,
+)
 from loader.storage.protocol import FileStatus, OutputFile
 
 if TYPE_CHECKING:
@@ -39,9 +46,6 @@ _UNFIT = {errno.ENOTDIR, errno.ENAMETOOLONG, errno.EXDEV, errno.ELOOP}
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _NO_SUCH_RENAME = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _TRIES = 5  # at a folder that others make and remove at the same time
-
-_AT_FDCWD = -100
-_RENAME_NOREPLACE = 1
 
 
 class LocalStorage:
@@ -70,7 +74,7 @@ class LocalStorage:
                     # O_EXCL: of two creators exactly one succeeds.
                     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
                 except FileNotFoundError:  # no parent yet, or a sweep took it away again
-                    _make_folder(file.parent)
+                    make_folder(file.parent)
                 else:
                     return _LocalFile(self, path, file, descriptor)
         raise self._disturbed(path)
@@ -90,7 +94,7 @@ class LocalStorage:
         """What is at `path`."""
         check_path(path)
         with self._reading("look at", path):
-            return _file_status(path, _stat(self._root / path))
+            return _file_status(path, stat_name(self._root / path))
 
     def list(self, folder: str) -> Sequence[FileStatus]:
         """The entries directly in a folder, sorted by path."""
@@ -99,7 +103,7 @@ class LocalStorage:
         with self._reading("list", folder), os.scandir(self._root / folder) as found:
             for entry in found:
                 try:
-                    entries.append(_file_status(joined(folder, entry.name), _stat(Path(entry.path))))
+                    entries.append(_file_status(joined(folder, entry.name), stat_name(Path(entry.path))))
                 except FileNotFoundError:  # deleted since its name was read: a later listing has it not
                     continue
         return sorted(entries, key=lambda entry: entry.path)
@@ -109,7 +113,7 @@ class LocalStorage:
         if path:
             check_new_path(path)
         with self._writing("make a folder of", path):
-            _make_folder(self._root / path)
+            make_folder(self._root / path)
 
     def move(self, source: str, target: str) -> None:
         """Rename a file in one atomic step, never over another; makes the target's missing parents.
@@ -131,9 +135,9 @@ class LocalStorage:
             self._give_new_name(source, target)
         old, new = self._root / source, self._root / target
         try:
-            _sync_folder(new.parent)
+            sync_folder(new.parent)
             old.unlink(missing_ok=True)  # missing: renamed in one step, or another finished this same move
-            _sync_folder(old.parent)
+            sync_folder(old.parent)
         except OSError as error:
             raise MoveOutcomeUnknown(
                 f"{self._name(target)}: has its new name, but may lose it in a power failure or keep the old"
@@ -165,21 +169,21 @@ class LocalStorage:
 
     def _give_new_name(self, source: str, target: str) -> None:
         old, new = self._root / source, self._root / target
-        give_name = _link
+        give_name = link_name
         for _ in range(_TRIES):
             try:
                 give_name(old, new)
             except FileExistsError:
-                if _is_same_file(old, new):
+                if is_same_file(old, new):
                     return  # an earlier move was killed after its link: go on where it stopped
                 raise
             except FileNotFoundError:
                 self._refuse_folder(source)  # raises where it is the source that is missing
-                _make_folder(new.parent)
+                make_folder(new.parent)
             except OSError as error:
-                if give_name is _link and error.errno in _NO_HARD_LINKS:
-                    give_name = _rename_without_overwrite
-                elif give_name is _rename_without_overwrite and error.errno in _NO_SUCH_RENAME:
+                if give_name is link_name and error.errno in _NO_HARD_LINKS:
+                    give_name = rename_without_overwrite
+                elif give_name is rename_without_overwrite and error.errno in _NO_SUCH_RENAME:
                     raise ConfigError(
                         [
                             f"{self._name(target)}: this file system has neither hard links nor a rename that"
@@ -271,7 +275,7 @@ class _LocalFile(AbandonableFile):
         with self._storage._writing("finish", self.path):
             os.fsync(self._descriptor)
             self._close()
-            _sync_folder(self._file.parent)
+            sync_folder(self._file.parent)
 
     def _abandon(self) -> None:
         with self._storage._writing("delete", self.path):
@@ -300,66 +304,9 @@ class _LocalReader(io.FileIO):
             return super().readall()
 
 
-def _stat(file: Path) -> os.stat_result:
-    try:
-        return file.stat()
-    except FileNotFoundError:
-        return file.lstat()  # a link that leads nowhere is still a name that is taken
-
-
 def _file_status(path: str, found: os.stat_result) -> FileStatus:
     is_folder = stat.S_ISDIR(found.st_mode)
     return FileStatus(path, 0 if is_folder else found.st_size, found.st_mtime_ns // 1_000_000, is_folder)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        if not folder.is_dir():
-            raise
-        return
-    except FileNotFoundError:
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: fsync of a file does not do that for its name."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network file systems cannot sync a folder: they have sent the name to the server already.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _link(old: Path, new: Path) -> None:
-    os.link(old, new, follow_symlinks=False)
-
-
-def _rename_without_overwrite(old: Path, new: Path) -> None:
-    """renameat2(2) with RENAME_NOREPLACE, which Python has no name for."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    try:
-        renameat2 = libc.renameat2
-    except AttributeError:
-        raise OSError(errno.ENOSYS, "this C library has no renameat2") from None
-    flags = ctypes.c_uint(_RENAME_NOREPLACE)
-    if renameat2(_AT_FDCWD, os.fsencode(old), _AT_FDCWD, os.fsencode(new), flags):
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-
-
-def _is_same_file(old: Path, new: Path) -> bool:
-    try:
-        return os.path.samestat(old.lstat(), new.lstat())
-    except FileNotFoundError:
-        return False
 
 
 def _reason(error: OSError) -> str:

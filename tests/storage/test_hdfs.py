@@ -416,13 +416,13 @@ class TestReading:
     ) -> None:
         write(hdfs_storage, "file", b"x" * 3_000_000)
         calls: list[str] = []
-        transfer = hdfs_storage._transfer
+        transfer = hdfs_storage.transfer
 
         def counted(verb: str, path: str, call: Callable[[], Any]) -> Any:
             calls.append(verb)
             return transfer(verb, path, call)
 
-        monkeypatch.setattr(hdfs_storage, "_transfer", counted)
+        monkeypatch.setattr(hdfs_storage, "transfer", counted)
 
         with hdfs_storage.open("file") as file:
             assert file.read(size) == b"x" * 3_000_000

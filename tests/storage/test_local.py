@@ -19,7 +19,7 @@ from loader.errors import (
     StorageFull,
     StorageUnavailable,
 )
-from loader.storage import local
+from loader.storage import local, posix
 from loader.storage.local import LocalStorage
 
 from .helpers import fork, wait_for
@@ -55,14 +55,15 @@ class TestMove:
     ) -> None:
         write(local_storage, "a/file")
         steps: list[str] = []
-        sync_folder = local._sync_folder
+        sync_folder = posix.sync_folder
 
         def watched(folder: Path) -> None:
             names = [name for name in ("a/file", "b/file") if (root / name).exists()]
             steps.append(f"sync {folder.relative_to(root)} with {names}")
             sync_folder(folder)
 
-        monkeypatch.setattr(local, "_sync_folder", watched)
+        monkeypatch.setattr(local, "sync_folder", watched)
+        monkeypatch.setattr(posix, "sync_folder", watched)
 
         local_storage.move("a/file", "b/file")
 
@@ -76,7 +77,7 @@ class TestMove:
         self, local_storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write(local_storage, "file", b"content")
-        monkeypatch.setattr(local, "_sync_folder", failing(errno.EIO))
+        monkeypatch.setattr(local, "sync_folder", failing(errno.EIO))
 
         with pytest.raises(MoveOutcomeUnknown, match=r"EIO.*Move it again"):
             local_storage.move("file", "target")
@@ -90,7 +91,7 @@ class TestMove:
     def test_without_hard_links_it_still_overwrites_nothing(
         self, local_storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, code: int
     ) -> None:
-        monkeypatch.setattr(local, "_link", failing(code))
+        monkeypatch.setattr(local, "link_name", failing(code))
         write(local_storage, "mine", b"mine")
         write(local_storage, "other", b"other")
 
@@ -108,8 +109,8 @@ class TestMove:
         self, local_storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, code: int
     ) -> None:
         write(local_storage, "file")
-        monkeypatch.setattr(local, "_link", failing(errno.EPERM))
-        monkeypatch.setattr(local, "_rename_without_overwrite", failing(code))
+        monkeypatch.setattr(local, "link_name", failing(errno.EPERM))
+        monkeypatch.setattr(local, "rename_without_overwrite", failing(code))
 
         with pytest.raises(ConfigError, match=r"neither hard links nor.*Choose a destination on ext4"):
             local_storage.move("file", "target")
@@ -226,7 +227,7 @@ class TestAnswers:
         kind: type[LoaderError],
         hint: str,
     ) -> None:
-        monkeypatch.setattr(local, "_make_folder", failing(code))
+        monkeypatch.setattr(local, "make_folder", failing(code))
 
         with pytest.raises(kind) as caught:
             local_storage.make_folder("some/folder")
