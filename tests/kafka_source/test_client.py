@@ -49,6 +49,10 @@ def parameters(function: Callable[..., Any]) -> list[str]:
         (KafkaConnectionManager.send, ["self", "request", "node_id", "request_timeout_ms"]),
         (KafkaConnectionManager.auth_failure, ["self", "node_id"]),
         (KafkaConnectionManager.close, ["self", "node_id", "timeout_ms"]),
+        (
+            KafkaConnectionManager._connect,
+            ["self", "node", "conn", "reset_backoff_on_connect", "timeout_at"],
+        ),
         (KafkaTCPTransport._sock_recv, ["transport"]),
         (KafkaSSLTransport._sock_recv, ["transport"]),
     ],

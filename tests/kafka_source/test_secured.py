@@ -138,6 +138,8 @@ def test_a_user_with_the_right_password_reads_what_is_allowed(ann: KafkaClient) 
 def test_a_wrong_login_is_denied_at_once_and_never_shown(
     secured: Secured, changes: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("DEBUG")
+
     with KafkaClient(secured.settings(**changes)) as client, pytest.raises(AccessDenied) as caught:
         client.connect(30_000)
 
