@@ -8,7 +8,6 @@ Calls wait as long as the kernel does. A disk answers; a hard NFS mount waits fo
 import errno
 import io
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from loader.storage.posix import (
     is_same_file,
     link_name,
     make_folder,
+    remove_folder,
     rename_without_overwrite,
     stat_name,
     sync_folder,
@@ -153,7 +153,7 @@ class LocalStorage:
         for attempt in range(_TRIES):
             try:
                 if stat.S_ISDIR(file.lstat().st_mode):
-                    shutil.rmtree(file)
+                    remove_folder(file)
                 else:
                     file.unlink()
             except NotADirectoryError:  # a file stands where a parent would be: nothing is below it

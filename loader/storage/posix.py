@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import shutil
 from pathlib import Path
 
 _AT_FDCWD = -100
@@ -29,6 +30,17 @@ def make_folder(folder: Path) -> None:
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all in it; what others remove at the same time is fine."""
+
+    def pass_by(function: object, path: str, failure: tuple[type, BaseException, object]) -> None:
+        del function, path
+        if not isinstance(failure[1], FileNotFoundError):
+            raise failure[1]
+
+    shutil.rmtree(folder, onerror=pass_by)
 
 
 def sync_folder(folder: Path) -> None:
