@@ -20,13 +20,20 @@ NONE = 0
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES = 16
 
-# An LZ4 frame: magic, flags, the largest block's size, 8 bytes of content size if flagged, a checksum of
-# these; blocks, each behind its size; a size of 0; 4 bytes of content checksum if flagged.
-_LZ4_MAGIC = b"\x04\x22\x4d\x18"
+# How a plain LZ4 frame begins, by the largest size of its blocks: magic, flags (version 1, blocks that need
+# no other block), block size, a checksum of these two. Blocks follow, each behind its size; then a size of 0.
 _LZ4_HEADER_BYTES = 7
-_LZ4_HAS_CONTENT_SIZE = 0x08
-_LZ4_HAS_CONTENT_CHECKSUM = 0x04
-_LZ4_INDEPENDENT_BLOCKS = 0x60  # version 1; no block's checksum, no dictionary
+_LZ4_PLAIN_FRAMES = {
+    b"\x04\x22\x4d\x18" + rest: block_bytes
+    for block_bytes, headers in (
+        (64 << 10, (b"\x60\x40\x82", b"\x64\x40\xa7")),
+        (256 << 10, (b"\x60\x50\xfb", b"\x64\x50\x08")),
+        (1 << 20, (b"\x60\x60\x51", b"\x64\x60\x85")),
+        (4 << 20, (b"\x60\x70\x73", b"\x64\x70\xb9")),
+    )
+    for rest in headers
+}
+_LZ4_HAS_CONTENT_CHECKSUM = 0x04  # among the flags: 4 bytes more at the end
 
 
 class DoesNotFit(MalformedBatch):
@@ -86,16 +93,16 @@ def _gzip(compressed: NDArray[np.uint8], room: NDArray[np.uint8]) -> int:
 
 
 def _lz4(compressed: NDArray[np.uint8], room: NDArray[np.uint8]) -> int:
-    """Decompress LZ4 frames; one of independent blocks, the usual, block by block: four times as fast.
+    """Decompress LZ4 frames; a plain one, the usual, block by block, which is four times as fast.
 
     Its content checksum is not looked at. Java does not either, and the batch's CRC covers the same bytes.
     """
     header = compressed[:_LZ4_HEADER_BYTES].tobytes()
-    flags = header[4] if header.startswith(_LZ4_MAGIC) and len(header) == _LZ4_HEADER_BYTES else 0
-    if flags & ~(_LZ4_HAS_CONTENT_SIZE | _LZ4_HAS_CONTENT_CHECKSUM) != _LZ4_INDEPENDENT_BLOCKS:
+    block_bytes = _LZ4_PLAIN_FRAMES.get(header)
+    if block_bytes is None:
         return cramjam.lz4.decompress_into(compressed.data, room.data)
-    at = _LZ4_HEADER_BYTES + (8 if flags & _LZ4_HAS_CONTENT_SIZE else 0)
-    end = compressed.size - (4 if flags & _LZ4_HAS_CONTENT_CHECKSUM else 0)
+    at = _LZ4_HEADER_BYTES
+    end = compressed.size - (4 if header[4] & _LZ4_HAS_CONTENT_CHECKSUM else 0)
     filled = 0
     while at + 4 <= end:
         size = int.from_bytes(compressed[at : at + 4].tobytes(), "little")
@@ -103,9 +110,9 @@ def _lz4(compressed: NDArray[np.uint8], room: NDArray[np.uint8]) -> int:
         if size == 0 and at == end:
             return filled
         is_stored, size = size >> 31, size & 0x7FFFFFFF
-        if not 0 < size <= end - at:
+        if not 0 < size <= min(block_bytes, end - at):
             break
-        block, space = compressed[at : at + size], room[filled:]
+        block, space = compressed[at : at + size], room[filled : filled + block_bytes]
         if is_stored:
             filled += _copy(block, space)
         else:

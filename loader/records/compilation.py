@@ -62,11 +62,11 @@ def ensure_compiled() -> None:
 
 def _compile_all() -> None:
     try:
-        for each in _kernels:
-            each.enable_caching()
-        cache = Path(_kernels[0].stats.cache_path)
+        cache = _cache_folder()
         with _locked(cache / "loader-kernels.lock"):
             discard_stale(cache)
+            for each in _kernels:
+                each.enable_caching()
             try:
                 _compile_each()
             except Exception as error:  # a damaged cache: unpickling foreign bytes can raise anything
@@ -78,10 +78,22 @@ def _compile_all() -> None:
         _compile_each()
 
 
+def _cache_folder() -> Path:
+    """The folder Numba would choose, learnt from a function that is never compiled."""
+    probe = numba.njit(_kernels[0].py_func)
+    probe.enable_caching()
+    return Path(probe.stats.cache_path)
+
+
 def _compile_each() -> None:
     for each in _kernels:
         if not each.signatures:
-            each.compile(_signature(each.py_func))
+            try:
+                each.compile(_signature(each.py_func))
+            except OSError:
+                if not each.signatures:
+                    raise
+                # Compiled, but not kept: the disk is full. The next process compiles for itself.
         each.disable_compile()
 
 

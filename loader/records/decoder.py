@@ -16,13 +16,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from loader.errors import CorruptBatch, UnsupportedMessageFormat
-from loader.records import checksums, columns, layout, locate, problems
+from loader.records import checksums, layout, locate, problems
 from loader.records.chunks import Chunk, chunks
 from loader.records.compilation import ensure_compiled
 from loader.records.layout import BatchHeader
 from loader.records.limits import DEFAULT_LIMITS, DecodeLimits
 from loader.records.problems import MalformedBatch
-from loader.records.schema import RAW_SCHEMA
+from loader.records.rows import Rows
 from loader.records.transactions import AbortedProducers
 from loader.values import FetchedRecords, OffsetRange, RangeCounts, TopicPartition
 
@@ -130,67 +130,37 @@ def _needed_headers(
 def _decode_chunk(
     chunk: Chunk, wanted: OffsetRange, progress: NDArray[np.void], limits: DecodeLimits
 ) -> Iterator[DecodedRecords]:
+    """The chunk's rows; in several parts when its batches hold more than `chunk_rows` of them."""
     batches = np.array(chunk.batches, locate.BATCH)
     progress["batch"] = progress["record"] = 0
-    room = min(chunk.row_count, limits.chunk_rows)
     while progress["batch"][0] < len(batches):
-        first = int(progress["batch"][0])
+        first, position = int(progress["batch"][0]), int(progress["next_offset"][0])
         for name in locate.COUNT_NAMES:
             progress[name] = 0
-        offsets, timestamps_ms = np.empty(room, np.int64), np.empty(room, np.int64)
-        timestamp_types = np.empty(room, np.int32)
-        key_spans, value_spans = np.empty((room, 2), np.int32), np.empty((room, 2), np.int32)
-        header_spans = np.empty((room, 3), np.int32)
-        position = int(progress["next_offset"][0])
-        problem = locate.locate_records(
-            chunk.payload,
-            batches,
-            wanted.end_offset,
-            progress,
-            offsets,
-            timestamps_ms,
-            timestamp_types,
-            key_spans,
-            value_spans,
-            header_spans,
-            limits.chunk_rows,
-        )
+        rows = Rows(chunk.payload, min(chunk.row_count, limits.chunk_rows))
+        problem = rows.locate(batches, wanted.end_offset, progress, header_room=limits.chunk_rows)
         found = dict(zip(locate.PROGRESS_NAMES, progress[0].tolist(), strict=True))
         if problem != problems.OK:
             raise MalformedBatch.of(problem, chunk.headers[found["batch"]].base_offset)
         if found["next_offset"] == position:
             continue
-        rows = found["row_count"]
-        timestamps = columns.timestamps(timestamps_ms[:rows])
-        headers = columns.headers(chunk.payload, header_spans[:rows], found["header_count"])
-        batch = pa.RecordBatch.from_arrays(
-            [
-                columns.binary(chunk.payload, key_spans[:rows], found["key_bytes"]),
-                columns.binary(chunk.payload, value_spans[:rows], found["value_bytes"]),
-                columns.constant_strings(wanted.topic, rows),
-                columns.constant_integers(wanted.partition, rows),
-                columns.integers(offsets[:rows]),
-                timestamps.array,
-                columns.integers(timestamp_types[:rows]),
-                headers.array,
-            ],
-            schema=RAW_SCHEMA,
-        )
+        arrow = rows.to_arrow(wanted.topic, wanted.partition, found)
         ended = chunk.headers[first : found["batch"]]
-        last = chunk.headers[min(found["batch"] - (found["record"] == 0), len(batches) - 1)]
+        # Where room ended within a batch, that is the last one seen; else the one before.
+        last = chunk.headers[found["batch"] if found["record"] else found["batch"] - 1]
         yield DecodedRecords(
-            rows=batch,
+            rows=arrow.batch,
             next_offset=found["next_offset"],
             counts=RangeCounts(
-                row_count=rows,
+                row_count=found["row_count"],
                 aborted_count=found["aborted_count"],
                 control_count=found["control_count"],
                 compacted_count=found["compacted_count"],
             ),
             leader_epoch=last.leader_epoch,
             fetched_bytes=sum(header.end - header.start for header in ended),
-            repaired_header_keys=headers.repaired_keys,
-            unreadable_timestamps=timestamps.beyond_count,
+            repaired_header_keys=arrow.repaired_header_keys,
+            unreadable_timestamps=arrow.unreadable_timestamps,
         )
 
 

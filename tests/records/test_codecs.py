@@ -35,6 +35,22 @@ def test_every_shape_a_producer_writes_is_read(codec: str, octets: bytes) -> Non
     assert decompressed(codec, compressed, len(octets) + 1000) == octets
 
 
+def test_the_content_checksum_of_an_lz4_frame_is_not_looked_at_as_in_java() -> None:
+    java = CODECS["lz4 as Java writes it"][1](TEXT)
+    go = java.replace(b"\x60\x40\x82", b"\x64\x40\xa7", 1) + b"none"
+
+    assert decompressed("lz4 as Java writes it", go, len(TEXT)) == TEXT
+
+
+def test_an_lz4_block_larger_than_its_frame_says_is_refused() -> None:
+    octets = bytes(100_000)
+    block = bytes(cramjam.lz4.compress_block(octets, store_size=False))
+    frame = b"\x04\x22\x4d\x18\x60\x40\x82" + struct.pack("<I", len(block)) + block + bytes(4)
+
+    with pytest.raises(MalformedBatch):
+        decompressed("lz4 as Java writes it", frame, len(octets))
+
+
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_room_one_byte_too_small_is_an_error_that_names_both_sizes(codec: str) -> None:
     compressed = CODECS[codec][1](TEXT)

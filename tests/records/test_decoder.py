@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.record.default_records import DefaultRecordBatchBuilder
 
 from loader.errors import CorruptBatch, UnsupportedMessageFormat
 from loader.records.decoder import DecodedRecords, Isolation, decode
@@ -290,3 +291,22 @@ def test_a_batch_beyond_the_last_stable_offset_is_never_delivered() -> None:
 def test_a_position_outside_of_the_range_is_a_bug_of_the_caller() -> None:
     with pytest.raises(ValueError, match="position 11 is outside of"):
         next(iter(decode(fetched(b""), orders(0, 10), 11, COMMITTED)))
+
+
+@pytest.mark.parametrize("codec_id", [0, 1])
+def test_batches_of_kafka_python_are_read(codec_id: int) -> None:
+    builder = DefaultRecordBatchBuilder(2, codec_id, False, -1, -1, -1, 1 << 20)
+    records: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = [
+        (b"key", b"value", [("h", b"1"), ("h", b"2")]),
+        (None, b"value", []),
+        (b"key", None, []),
+    ]
+    for i, (key, value, headers) in enumerate(records):
+        builder.append(i, 1_000 * i, key, value, headers)
+
+    (part,) = decode_all(fetched(bytes(builder.build())), 0, 3)
+
+    assert part.rows["key"].to_pylist() == [b"key", None, b"key"]
+    assert part.rows["value"].to_pylist() == [b"value", b"value", None]
+    assert part.rows["timestamp"].cast(pa.int64()).to_pylist() == [0, 1_000_000, 2_000_000]
+    assert part.rows["headers"].to_pylist()[0] == [{"key": "h", "value": b"1"}, {"key": "h", "value": b"2"}]

@@ -1,7 +1,7 @@
 """Finding batches, held to the plain decoder, and to the batches that kafka-python builds."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
@@ -15,6 +15,7 @@ from .plain_decoder import PlainError, whole_batches
 ensure_compiled()
 
 
+@settings(max_examples=30)
 @given(log=logs(), cut=st.integers(0, 3000))
 def test_headers_are_those_of_the_plain_decoder(log: Log, cut: int) -> None:
     response = log.encode()[:cut]
@@ -97,6 +98,7 @@ def test_a_batch_length_below_that_of_a_header_is_refused() -> None:
     assert layout.scan(layout.as_octets(bytes(response))).problem == problems.BAD_BATCH_LENGTH
 
 
+@settings(max_examples=30)
 @given(log=logs(), cut=st.integers(0, 3000))
 def test_the_extent_ends_with_the_last_whole_batch(log: Log, cut: int) -> None:
     response = log.encode()[:cut]
