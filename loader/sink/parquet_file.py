@@ -50,7 +50,14 @@ class ParquetFile:
         self._staged_name = staged_name
         self._summary = _Summary()
         self._output = storage.create(self._staged_path)
-        self._writer = pq.ParquetWriter(
+        try:
+            self._writer = self._open_writer(schema, config)
+        except BaseException as error:  # it writes the file's first bytes: the disk may be full
+            self._output.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def _open_writer(self, schema: pa.Schema, config: WriteConfig) -> pq.ParquetWriter:
+        return pq.ParquetWriter(
             pa.PythonFile(self._output, mode="w"),
             schema,
             compression=config.compression,

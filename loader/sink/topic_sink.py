@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from loader.config.output import WriteConfig
-from loader.errors import CoverageGap
+from loader.errors import CoverageGap, LoaderError
 from loader.sink.parquet_file import ParquetFile
 from loader.sink.time_folders import split_by_time
 from loader.storage.protocol import Storage
@@ -29,7 +29,7 @@ class _Folder:
 
 
 class TopicSink:
-    """Writes the rows of one topic. `with sink:` abandons every open file when the body raises.
+    """Writes the rows of one topic. `with sink:` removes all it wrote, finished or not, when the body raises.
 
     At most `config.row_group_bytes` wait in all; when they are spread over many folders, the largest
     is written as a smaller row group.
@@ -105,10 +105,20 @@ class TopicSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is not None:
-            for folder in self._folders.values():
-                if folder.file is not None:
-                    folder.file.abandon(error)
+        if error is None:
+            return
+        for folder in self._folders.values():
+            if folder.file is not None:
+                folder.file.abandon(error)
+        try:
+            # Nobody else has these names, and nobody will hear of them: the rows go into no manifest.
+            for number in range(self._opened_count):
+                self._storage.delete(f"{self._staged_folder}/{self._staged_name(number)}")
+        except LoaderError as leftover:
+            error.add_note(f"Files of {self._topic} staged in {self._staged_folder} may be left: {leftover}")
+
+    def _staged_name(self, number: int) -> str:
+        return f"{self._name_prefix}-{number}.parquet"
 
     def _path_of(self, hour: int | None) -> str:
         time = layout.time_folder(self._config.partition_by, hour)
@@ -128,7 +138,7 @@ class TopicSink:
         opened = [other for other in self._folders.values() if other.file is not None]
         if len(opened) >= MAX_OPEN_FILES:
             self._close_file(opened[0])
-        staged_name = f"{self._name_prefix}-{self._opened_count}.parquet"
+        staged_name = self._staged_name(self._opened_count)
         self._opened_count += 1
         folder.file = ParquetFile(self._storage, self._staged_folder, staged_name, self._schema, self._config)
         return folder.file
