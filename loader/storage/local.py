@@ -176,6 +176,7 @@ class LocalStorage:
             except FileExistsError:
                 if is_same_file(old, new):
                     return  # an earlier move was killed after its link: go on where it stopped
+                self._refuse_folder(source)  # raises where another finished this same move just now
                 raise
             except FileNotFoundError:
                 self._refuse_folder(source)  # raises where it is the source that is missing
