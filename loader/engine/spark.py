@@ -34,6 +34,8 @@ class SparkEngine:
     def __init__(self, conf: SparkConf | None = None) -> None:
         self._conf = SparkConf() if conf is None else conf
         self._conf.setIfMissing("spark.log.level", "WARN")  # its account of every task hides our progress
+        self._conf.setIfMissing("spark.app.name", "kafka-loader")
+        self._conf.setIfMissing("spark.master", "local[*]")  # what spark-submit takes without --master
         self.slots = _slots(self._conf)
 
     def run(
