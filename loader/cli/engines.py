@@ -1,5 +1,7 @@
 """Which engine runs the splits."""
 
+import os
+import sys
 from enum import StrEnum
 
 from loader.engine.protocol import Engine
@@ -23,4 +25,7 @@ def open_engine(name: EngineName, processes: int | None) -> Engine:
         raise ConfigError(["--processes is for --engine local; give Spark its cores by spark-submit"])
     from loader.engine.spark import SparkEngine
 
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        # Not by spark-submit, which chooses the workers' Python: theirs is then the one that runs this.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     return SparkEngine()

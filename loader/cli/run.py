@@ -1,6 +1,7 @@
 """`kafka-loader run`: load what is new, once."""
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ from loader.operations.load import LoadReport, load
 
 def run(config: Path, engine_name: EngineName, processes: int | None, as_json: bool) -> int:
     """Run a job, print what it did, and return the exit status."""
+    with text.only_a_document() if as_json else nullcontext():
+        return _run(config, engine_name, processes, as_json)
+
+
+def _run(config: Path, engine_name: EngineName, processes: int | None, as_json: bool) -> int:
     started_s = time.monotonic()
     job = process.read_job(config)
     engine = open_engine(engine_name, processes)

@@ -1,8 +1,11 @@
 """Numbers and times as people read them, and tables."""
 
+import io
 import json
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,3 +78,25 @@ def say(line: str = "") -> None:
 def warn(line: str) -> None:
     """Print a line to standard error."""
     print(line, file=sys.stderr)
+
+
+@contextmanager
+def only_a_document() -> Iterator[None]:
+    """Leave out what goes to standard error, where that would end up within the document on standard output.
+
+    spark-submit runs Python with both merged into one; so does `2>&1`. What is left out here, the document
+    tells as well. An error that ends the command is told all the same: there is no document then.
+    """
+    if not _outputs_are_one():
+        yield
+        return
+    with redirect_stderr(io.StringIO()):
+        yield
+
+
+def _outputs_are_one() -> bool:
+    try:
+        output, errors = os.fstat(sys.stdout.fileno()), os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):  # one of them is closed, or no file
+        return False
+    return os.path.samestat(output, errors) and not sys.stdout.isatty()
