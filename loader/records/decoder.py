@@ -37,7 +37,8 @@ class DecodedRecords:
     next_offset             where the next rows go on
     counts                  of all offsets from the position, or the next_offset before, to next_offset
     leader_epoch            of the last batch seen
-    fetched_bytes           of the batches that ended here, as compressed in the log
+    fetched_bytes           of the batches that ended here, as compressed in the log; of one that lies across
+                            the range's border the range's share, as the neighbour counts the rest
     repaired_header_keys    were not UTF-8
     unreadable_timestamps   lie beyond what microseconds can hold, and are null
     """
@@ -158,10 +159,21 @@ def _decode_chunk(
                 compacted_count=found["compacted_count"],
             ),
             leader_epoch=last.leader_epoch,
-            fetched_bytes=sum(header.end - header.start for header in ended),
+            fetched_bytes=sum(_bytes_within(wanted, header) for header in ended),
             repaired_header_keys=arrow.repaired_header_keys,
             unreadable_timestamps=arrow.unreadable_timestamps,
         )
+
+
+def _bytes_within(wanted: OffsetRange, header: BatchHeader) -> int:
+    """A batch's bytes, as far as its offsets lie in the range.
+
+    A range much smaller than its batches would else look many times too heavy in the next plan, which
+    would plan a still smaller one.
+    """
+    end_offset = header.last_offset + 1
+    inside = min(end_offset, wanted.end_offset) - max(header.base_offset, wanted.start_offset)
+    return (header.end - header.start) * max(inside, 0) // (end_offset - header.base_offset)
 
 
 def _corrupt(fetched: FetchedRecords, error: MalformedBatch) -> CorruptBatch:
