@@ -256,7 +256,7 @@ def test_a_limit_of_bytes_cuts_every_run_short(
 
     reports = [job.run() for _ in range(4)]
 
-    # Estimated from the size of the log on disk, then from what the run before has fetched.
+    # About 30 each: estimated from the size of the log on disk, then from what the run before has fetched.
     assert [20 <= report["row_count"] <= 40 for report in reports] == [True, True, True, False]
     assert sum(report["row_count"] for report in reports) == 100
     assert_same_records(job.records(), read_by_librdkafka(kafka, topic))
