@@ -23,7 +23,7 @@ DENIED = (
 
 for _name in ("kafka.protocol.parser", "kafka.net.connection"):
     # At level DEBUG they write requests as they are, the password of a login among them.
-    logging.getLogger(_name).setLevel(logging.INFO)
+    logging.getLogger(_name).addFilter(lambda record: record.levelno > logging.DEBUG)
 
 
 class AttentiveManager(KafkaConnectionManager):  # type: ignore[misc]  # it has no types
