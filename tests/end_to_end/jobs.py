@@ -48,6 +48,11 @@ def kafka_loader_process(*arguments: str, environment: Mapping[str, str] | None 
     return _ended(command, environment or {})
 
 
+def run_python(code: str) -> Ended:
+    """Run code in a Python that has imported nothing yet."""
+    return _ended([sys.executable, "-c", code], {})
+
+
 def spark_submit(*arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
     """Run jobs/load.py on two cores of this machine."""
     options = ("--master", "local[2]", "--conf", "spark.ui.enabled=false")
