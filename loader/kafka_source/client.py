@@ -204,5 +204,8 @@ class KafkaClient:
 
 
 def _reason(error: Exception) -> str:
-    """A kafka-python error in words; many of them have no text but a class name."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """A kafka-python error in words; many have no text but a class name, some begin their text with it."""
+    name, text = type(error).__name__, str(error)
+    if not text:
+        return name
+    return text if text.startswith(name) else f"{name}: {text}"
