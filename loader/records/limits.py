@@ -9,7 +9,7 @@ class DecodeLimits:
 
     batch_bytes   the largest batch, decompressed; a larger one is refused
     chunk_bytes   rows are handed over when this much was decompressed, or one batch if that is larger
-    chunk_rows    or when there are as many rows
+    chunk_rows    or when there are as many rows, or as many headers
     """
 
     batch_bytes: int = 256 << 20

@@ -99,7 +99,9 @@ def test_a_flipped_bit_before_the_crc_never_moves_loses_or_doubles_an_offset() -
         Batch(0, section=b"not compressed", codec_id=3),
         Batch(0, section=b"not compressed", codec_id=4),
         Batch(0, section=Record(0).encode() + b"\0"),
-        Batch(0, section=b"\x0e\0\0\0\1\1\xfe\xff\xff\xff\x0f"),  # 2^31 - 1 headers
+        Batch(0, section=Record(0, value=b"v" * 20).encode()[:-2]),
+        Batch(0, section=b"\x10\0\0\0\1\1\0\0\0"),  # two bytes too many within the record
+        Batch(0, section=b"\x16\0\0\0\1\1\xfe\xff\xff\xff\x0f"),  # 2^31 - 1 headers
     ],
     ids=str,
 )
@@ -174,6 +176,18 @@ def test_a_batch_of_many_tiny_records_comes_in_parts() -> None:
 
     assert {part.rows.num_rows for part in parts} == {1000}
     assert offsets(parts) == list(range(count))
+
+
+def test_records_with_many_headers_come_in_parts() -> None:
+    headers = ((b"a", b"1"), (b"b", b"2"), (b"c", None))
+    records = tuple(Record(i, headers=headers) for i in range(6))
+    limits = DecodeLimits(chunk_rows=4)
+
+    parts = list(
+        decode(fetched(Batch(0, records).encode()), orders(0, 6), 0, "read_committed", limits=limits)
+    )
+
+    assert [part.rows.num_rows for part in parts] == [2, 2, 2]
 
 
 def test_a_record_with_100_000_headers_is_read() -> None:

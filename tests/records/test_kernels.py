@@ -41,6 +41,7 @@ def locate_all(batch: Batch, section: bytes, record_count: int) -> tuple[int, li
     )
     rows = int(progress["row_count"][0])
     header_count = int(progress["header_count"][0])
+    assert header_count <= len(section)  # nothing larger may be allocated for them
     list_offsets = np.empty(rows + 1, np.int32)
     header_keys, header_values = np.empty((2, header_count, 2), np.int32)
     sizes = np.empty(2, np.int64)
@@ -196,3 +197,9 @@ def test_a_header_without_a_key_is_refused() -> None:
     section = varint(len(body)) + body
 
     assert locate_all(Batch(0), section, 1)[0] == problems.BAD_HEADERS
+
+
+def test_a_header_count_above_the_bytes_left_is_refused_before_room_is_made_for_it() -> None:
+    body = b"\0" + varint(0) + varint(0) + nullable(None) + nullable(None) + varint(2**31 - 1) + b"\0\1"
+
+    assert locate_all(Batch(0), varint(len(body)) + body, 1)[0] == problems.BAD_HEADERS
