@@ -110,6 +110,12 @@ def test_a_wrong_batch_with_a_right_crc_is_refused(batch: Batch) -> None:
         decode_all(batch.encode(), 0, 10)
 
 
+@pytest.mark.parametrize("count", [-1, -(2**31), 2, 2**31 - 1])
+def test_a_record_count_is_judged_before_any_record_is_read(count: int) -> None:
+    with pytest.raises(CorruptBatch, match=f"the batch's record count is {count}"):
+        decode_all(Batch(0, record_count=count).encode(), 0, 10)
+
+
 @given(
     log=logs(),
     flips=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=3),
