@@ -161,6 +161,8 @@ class LogTruncated(PersonDecides):
             f"{partition}: the position is {next_offset}, but Kafka's log ends at {log_end_offset}. The log"
             " lost its end (an unclean leader election, or restored brokers); offsets from there on will be"
             " given to other records. Nothing of this topic was committed; rows loaded before are untouched."
+            " Find out what the brokers lost; then load the topic under another job name and destination, so"
+            " that records of the two histories are not taken for one another."
         )
         self.partition, self.next_offset, self.log_end_offset = partition, next_offset, log_end_offset
 
@@ -174,7 +176,9 @@ class LogDiverged(PersonDecides):
         super().__init__(
             f"{partition}: loaded up to {next_offset} in leader epoch {leader_epoch}, but that epoch now ends"
             f" at {epoch_end}: offsets [{epoch_end}, {next_offset}) were rewritten after an unclean leader"
-            " election. Nothing of this topic was committed; rows loaded before are untouched."
+            " election. Nothing of this topic was committed; rows loaded before are untouched. Find out what"
+            " the brokers lost; then load the topic under another job name and destination, so that records"
+            " of the two histories are not taken for one another."
         )
         self.partition, self.next_offset = partition, next_offset
         self.leader_epoch, self.epoch_end = leader_epoch, epoch_end

@@ -98,6 +98,8 @@ class _Worker:
         if isinstance(message, _Crash):
             raise RuntimeError(f"a worker failed, and that is a bug:\n{message.traceback_text}")
         assert isinstance(message, Advance | SplitResult)  # noqa: S101  what _work sends
+        if isinstance(message, SplitResult):
+            self._split = None
         return message
 
     def stop(self) -> None:

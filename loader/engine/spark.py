@@ -19,6 +19,9 @@ from loader.values import Advance, Split, SplitResult
 if TYPE_CHECKING:
     from loader.task import LoadTask
 
+PYTHON_TRACEBACK = "PythonException: Traceback"
+"""In Spark's text of a failure: the task itself raised, where a lost executor leaves none."""
+
 POLL_S = 0.2
 """How often finished tasks are looked for."""
 
@@ -43,7 +46,6 @@ class SparkEngine:
     ) -> list[SplitResult]:
         """Load every split; see the protocol."""
         context = SparkContext.getOrCreate(self._conf)
-        context.setJobGroup(task.run_id, f"kafka-loader {task.job}: {len(splits)} splits", True)
         # An accumulator's updates reach the driver as each task ends; the results only with the last.
         told = context.accumulator((), _Advances())
 
@@ -53,7 +55,12 @@ class SparkEngine:
                 yield task.run(split, advances.append)
                 told.add(tuple(advances))
 
-        job = _Background(context.parallelize(splits, len(splits)).mapPartitions(run_splits).collect)
+        def collect() -> list[SplitResult]:
+            # Spark keeps the group per thread: it names the job in Spark's pages.
+            context.setJobGroup(task.run_id, f"kafka-loader {task.job}: {len(splits)} splits")
+            return context.parallelize(splits, len(splits)).mapPartitions(run_splits).collect()
+
+        job = _Background(collect)
         seen = 0
         ended = False
         while not ended:
@@ -64,6 +71,8 @@ class SparkEngine:
         try:
             return job.result()
         except Py4JJavaError as error:
+            if PYTHON_TRACEBACK in str(error.java_exception):
+                raise RuntimeError(f"a task failed, and that is a bug:\n{error.java_exception}") from error
             raise WorkersLost(
                 f"Spark gave up on the load: {_cause(error)}. Nothing was committed. Look at the executors'"
                 " logs; if they ran out of memory, give them more or lower write.row_group_bytes; then run"

@@ -20,7 +20,7 @@ from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, write_ticket
 from loader.commits.sweep import sweep
 from loader.engine.protocol import Engine
-from loader.errors import CommitOutcomeUnknown, RunAgainLater, gravest_exit_status
+from loader.errors import CommitOutcomeUnknown, LoaderError, RunAgainLater, gravest_exit_status
 from loader.operations.job import Job
 from loader.operations.plan import LoadPlan, plan_load, read_ledger
 from loader.planning.coverage import AcceptedLoad, check_coverage
@@ -113,15 +113,17 @@ def load(
         identity = _stage(job, plan, ticket)
         try:
             accepted = _load_splits(job, engine, plan, ticket, identity, listener)
-            failures.update(accepted.failures)
-            commit = _commit(job, plan, accepted, ticket, identity, now_ms(), listener)
-        except CommitOutcomeUnknown:
-            raise  # the commit may stand: its files must stay
+            commit = _new_commit(plan, accepted, ticket, identity, now_ms())
         except BaseException:
-            # Not committed, and nobody else knows these files: superseded, failed or interrupted.
-            job.storage.delete(layout.run_folder(job.name, ticket.run_id))
+            # Failed or interrupted before the commit: nobody else knows these files.
+            _drop_staged(job, ticket.run_id)
             raise
-        if commit is not None:
+        failures.update(accepted.failures)
+        if commit is None:
+            _drop_staged(job, ticket.run_id)
+        else:
+            listener.step(Step.COMMIT)
+            _append(job, commit)
             listener.step(Step.PUBLISH)
             publish(job.storage, job.name, commit)
     listener.step(Step.SWEEP)
@@ -176,16 +178,29 @@ def _load_splits(
     return check_coverage(plan.splits, results)
 
 
-def _commit(
-    job: Job,
-    plan: LoadPlan,
-    accepted: AcceptedLoad,
-    ticket: RunTicket,
-    identity: JobIdentity,
-    now_ms: int,
-    listener: Listener,
+def _drop_staged(job: Job, run_id: str) -> None:
+    """Remove a run's folder. Only where it is certain that the run has not committed and never will."""
+    job.storage.delete(layout.run_folder(job.name, run_id))
+
+
+def _append(job: Job, commit: Commit) -> None:
+    """Make the commit the newest. Raises CommitSuperseded, CommitOutcomeUnknown, storage errors."""
+    try:
+        CommitLog(job.storage, job.name).append(commit)
+    except CommitOutcomeUnknown:
+        raise  # the commit may stand: its files must stay
+    except LoaderError:
+        # Refused, or another run has the number: these files can never be published.
+        _drop_staged(job, commit.run_id)
+        raise
+    # Anything else, like Ctrl-C, may come when the commit is done already. Then its files are the rows; if it
+    # is not, the next run's sweep finds that out.
+
+
+def _new_commit(
+    plan: LoadPlan, accepted: AcceptedLoad, ticket: RunTicket, identity: JobIdentity, now_ms: int
 ) -> Commit | None:
-    """Append the commit; None when every topic failed. Raises CommitSuperseded, CommitOutcomeUnknown."""
+    """The commit of what was accepted; None when there is nothing to record, since every topic failed."""
     beginnings = [LoadedRange(begin, RangeCounts(), -1, 0) for begin in plan.beginnings]
     # Where a failed topic begins is recorded as well: the next run is not the job's first any more.
     beginnings += [
@@ -195,13 +210,11 @@ def _commit(
     ]
     ranges = merge_adjacent([*accepted.loaded, *beginnings])
     if not accepted.loaded and not plan.beginnings:
-        job.storage.delete(layout.run_folder(job.name, ticket.run_id))
         return None
-    listener.step(Step.COMMIT)
     position = plan.position.advanced(
         (loaded.range for loaded in ranges), plan.topic_ids, _leader_epochs(plan, ranges)
     )
-    commit = Commit(
+    return Commit(
         version=plan.base_version + 1,
         run_id=ticket.run_id,
         job_id=identity.job_id,
@@ -214,8 +227,6 @@ def _commit(
         ranges=ranges,
         files=accepted.files,
     )
-    CommitLog(job.storage, job.name).append(commit)
-    return commit
 
 
 def _leader_epochs(plan: LoadPlan, ranges: tuple[LoadedRange, ...]) -> dict[TopicPartition, int]:

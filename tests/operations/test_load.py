@@ -124,7 +124,6 @@ def test_a_run_that_fails_before_its_commit_leaves_no_files(
     assert job.storage.list("_loader/orders/runs") == []
 
 
-@pytest.mark.xfail(reason="load() deletes the run's folder on Ctrl-C between the commit and its return")
 def test_a_run_interrupted_right_after_its_commit_loses_nothing(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
