@@ -133,7 +133,7 @@ def _decode_chunk(
 ) -> Iterator[DecodedRecords]:
     """The chunk's rows; in several parts when its batches hold more than `chunk_rows` of them."""
     batches = np.array(chunk.batches, locate.BATCH)
-    progress["batch"] = progress["record"] = 0
+    progress["batch"] = 0
     while progress["batch"][0] < len(batches):
         first, position = int(progress["batch"][0]), int(progress["next_offset"][0])
         for name in locate.COUNT_NAMES:

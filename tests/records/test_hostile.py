@@ -80,6 +80,14 @@ def test_a_flipped_bit_before_the_crc_never_moves_loses_or_doubles_an_offset() -
         assert parts[-1].next_offset == len(offsets(parts))
 
 
+def test_a_damaged_length_is_blamed_on_its_batch_and_not_on_what_then_looks_like_one() -> None:
+    batch = bytearray(numbered(0, 10).encode())
+    batch[8:12] = (len(batch) - 12 - 40).to_bytes(4, "big")
+
+    with pytest.raises(CorruptBatch, match=r"orders-3 at offset 0, .* CRC"):
+        decode_all(bytes(batch) + numbered(10, 10).encode(), 0, 20)
+
+
 @pytest.mark.parametrize(
     "batch",
     [

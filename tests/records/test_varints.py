@@ -44,6 +44,24 @@ def test_any_bytes_are_read_or_refused_as_by_the_plain_decoder(octets: bytes) ->
     assert read_varlong(as_octets(octets), 0, len(octets)) == read_plainly(octets, 64)
 
 
+@pytest.mark.parametrize(
+    ("octets", "is_int32", "is_int64"),
+    [
+        (b"\xff\xff\xff\xff\x0f", True, True),
+        (b"\xff\xff\xff\xff\x1f", False, True),  # 33 bits
+        (b"\x80\x80\x80\x80\x80\x00", False, True),  # longer than an int32 may be written
+        (b"\xff" * 9 + b"\x01", False, True),
+        (b"\xff" * 9 + b"\x02", False, False),  # 65 bits
+        (b"\x80" * 10 + b"\x00", False, False),
+    ],
+)
+def test_a_varint_too_long_or_too_large_for_its_field_is_refused(
+    octets: bytes, is_int32: bool, is_int64: bool
+) -> None:
+    assert (read_varint(as_octets(octets), 0, len(octets))[1] > 0) == is_int32
+    assert (read_varlong(as_octets(octets), 0, len(octets))[1] > 0) == is_int64
+
+
 @pytest.mark.parametrize("read", [read_varint, read_varlong])
 def test_reading_stops_at_the_end_and_from_a_failed_read(read: Callable[..., tuple[int, int]]) -> None:
     octets = as_octets(b"\x80\x01")
