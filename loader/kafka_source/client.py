@@ -19,7 +19,7 @@ from kafka.net.selector import NetworkSelector
 from kafka.protocol.metadata import MetadataRequest
 
 from loader.errors import AccessDenied, BrokerUnavailable, ConfigError, UnsupportedBroker
-from loader.kafka_source.last_words import DENIED, AttentiveManager, hear_last_words
+from loader.kafka_source.connections import DENIED, ConnectionManager
 from loader.kafka_source.settings import KafkaSettings
 
 # A batch larger than a fetch's max_bytes is sent whole (KIP-74), and its size is the topic's choice, up
@@ -34,8 +34,6 @@ LONGEST_SETUP_MS = 10_000
 
 TRIES = 3
 RETRY_PAUSE_S = 0.2
-
-hear_last_words()
 
 
 class KafkaClient:
@@ -52,7 +50,7 @@ class KafkaClient:
 
     def _new_manager(self, bootstrap_servers: Sequence[str]) -> Any:
         try:
-            return AttentiveManager(
+            return ConnectionManager(
                 self._net,
                 bootstrap_servers=list(bootstrap_servers),
                 client_id=self.settings.client_id,

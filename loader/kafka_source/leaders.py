@@ -14,7 +14,7 @@ from kafka import errors as kafka_errors
 
 from loader.errors import AccessDenied, BrokerUnavailable
 from loader.kafka_source.client import KafkaClient
-from loader.kafka_source.last_words import DENIED
+from loader.kafka_source.connections import DENIED
 from loader.kafka_source.metadata import ClusterListing, read_listing
 from loader.values import TopicPartition
 

@@ -23,6 +23,7 @@ from loader.config.kafka import SecurityConfig
 from loader.config.secrets import Secrets
 from loader.errors import BrokerUnavailable, ConfigError
 from loader.kafka_source.client import KafkaClient
+from loader.kafka_source.connections import receive
 from loader.kafka_source.settings import security_options
 from local_services.kafka import KafkaCluster
 
@@ -53,8 +54,9 @@ def parameters(function: Callable[..., Any]) -> list[str]:
             KafkaConnectionManager._connect,
             ["self", "node", "conn", "reset_backoff_on_connect", "timeout_at"],
         ),
-        (KafkaTCPTransport._sock_recv, ["transport"]),
-        (KafkaSSLTransport._sock_recv, ["transport"]),
+        (KafkaConnectionManager._build_transport, ["self", "node", "timeout_at"]),
+        (KafkaTCPTransport._sock_recv, ["self"]),
+        (KafkaSSLTransport._sock_recv, ["self"]),
     ],
     ids=lambda value: getattr(value, "__qualname__", ""),
 )
@@ -228,8 +230,15 @@ def test_bytes_that_come_with_the_end_of_a_connection_are_not_lost() -> None:
     theirs.sendall(b"wrong password")
     theirs.close()
 
-    assert transport._sock_recv() == (b"wrong password", None), UPGRADE
-    assert isinstance(transport._sock_recv()[1], kafka_errors.KafkaConnectionError), UPGRADE
+    assert receive(transport) == (b"wrong password", None), UPGRADE
+    assert isinstance(receive(transport)[1], kafka_errors.KafkaConnectionError), UPGRADE
+
+
+def test_a_connection_is_read_by_the_loaders_own_function(client: KafkaClient) -> None:
+    client.read_metadata([])
+
+    for connection in client._manager._conns.values():
+        assert connection.transport._sock_recv.func is receive, UPGRADE
 
 
 def test_connecting_again_does_nothing(client: KafkaClient) -> None:
