@@ -17,34 +17,21 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast, get_type_hints
+from typing import Any, get_type_hints
 
 import numba
-import numpy as np
 from numba import types
-from numpy.typing import NDArray
+
+from loader.records import gather, layout, locate, transactions, varints
+from loader.records.kernel import KERNELS
 
 _logger = logging.getLogger(__name__)
 
-# The shapes a kernel takes. A kernel has the one signature that its annotations say.
-ReadOnlyBytes = Annotated[NDArray[np.uint8], types.Array(types.uint8, 1, "C", readonly=True)]
-Bytes = Annotated[NDArray[np.uint8], types.uint8[::1]]
-Int32s = Annotated[NDArray[np.int32], types.int32[::1]]
-Int64s = Annotated[NDArray[np.int64], types.int64[::1]]
-Spans = Annotated[NDArray[np.int32], types.int32[:, ::1]]
+MODULES = (gather, layout, locate, transactions, varints)
+"""Their import has made every kernel known."""
 
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
-
-_kernels: list[Any] = []
 _lock = threading.Lock()
 _is_compiled = False
-
-
-def kernel(function: Kernel) -> Kernel:
-    """Make a function a kernel: compiled without the GIL, to machine code that checks no bounds itself."""
-    compiled = numba.njit(nogil=True, boundscheck=False, error_model="numpy")(function)
-    _kernels.append(compiled)
-    return cast("Kernel", compiled)
 
 
 def ensure_compiled() -> None:
@@ -54,8 +41,6 @@ def ensure_compiled() -> None:
         return
     with _lock:
         if not _is_compiled:
-            from loader.records import gather, layout, locate, transactions, varints  # noqa: F401  registers all kernels
-
             _compile_all()
             _is_compiled = True
 
@@ -65,7 +50,7 @@ def _compile_all() -> None:
         cache = _cache_folder()
         with _locked(cache / "loader-kernels.lock"):
             discard_stale(cache)
-            for each in _kernels:
+            for each in KERNELS:
                 each.enable_caching()
             try:
                 _compile_each()
@@ -80,13 +65,13 @@ def _compile_all() -> None:
 
 def _cache_folder() -> Path:
     """The folder Numba would choose, learnt from a function that is never compiled."""
-    probe = numba.njit(_kernels[0].py_func)
+    probe = numba.njit(KERNELS[0].py_func)
     probe.enable_caching()
     return Path(probe.stats.cache_path)
 
 
 def _compile_each() -> None:
-    for each in _kernels:
+    for each in KERNELS:
         if not each.signatures:
             try:
                 each.compile(_signature(each.py_func))

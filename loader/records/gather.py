@@ -1,7 +1,7 @@
 """Filling Arrow's buffers: the one copy of a record's bytes, and the bits that say what is not null."""
 
-from loader.records.compilation import Bytes, Int32s, Int64s, ReadOnlyBytes, Spans, kernel
 from loader.records.copying import copy_bytes
+from loader.records.kernel import Bytes, Int32s, Int64s, ReadOnlyBytes, Spans, kernel
 
 # In microseconds an int64 holds 292,000 years either way of 1970; in milliseconds a thousand times as many.
 LARGEST_TIMESTAMP_MS = (2**63 - 1) // 1000

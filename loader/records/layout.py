@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loader.records import problems
-from loader.records.compilation import Int64s, ReadOnlyBytes, kernel
+from loader.records.kernel import Int64s, ReadOnlyBytes, kernel
 
 HEADER = np.dtype(
     [

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loader.records import problems
-from loader.records.compilation import Int32s, Int64s, ReadOnlyBytes, Spans, kernel
+from loader.records.kernel import Int32s, Int64s, ReadOnlyBytes, Spans, kernel
 from loader.records.varints import read_varint, read_varlong
 
 SMALLEST_RECORD_BYTES = 7  # one each: length, attributes, both deltas, null key, null value, no headers

@@ -8,7 +8,7 @@ changes nothing, and the same producer's next transaction may be fine.
 from collections.abc import Iterable
 from heapq import heapify, heappop
 
-from loader.records.compilation import ReadOnlyBytes, kernel
+from loader.records.kernel import ReadOnlyBytes, kernel
 from loader.records.varints import read_varint, read_varlong
 from loader.values import AbortedTransaction
 

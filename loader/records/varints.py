@@ -1,6 +1,6 @@
 """Protocol Buffers' zigzag varints, as record fields are written: 7 bits a byte, lowest first."""
 
-from loader.records.compilation import ReadOnlyBytes, kernel
+from loader.records.kernel import ReadOnlyBytes, kernel
 
 
 @kernel

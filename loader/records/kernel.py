@@ -1,0 +1,31 @@
+"""What a kernel is: a function of arrays that Numba compiles, with the flags and shapes that all share.
+
+Importing one compiles nothing: see compilation.py.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+# The shapes a kernel takes. A kernel has the one signature that its annotations say.
+ReadOnlyBytes = Annotated[NDArray[np.uint8], types.Array(types.uint8, 1, "C", readonly=True)]
+Bytes = Annotated[NDArray[np.uint8], types.uint8[::1]]
+Int32s = Annotated[NDArray[np.int32], types.int32[::1]]
+Int64s = Annotated[NDArray[np.int64], types.int64[::1]]
+Spans = Annotated[NDArray[np.int32], types.int32[:, ::1]]
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+KERNELS: list[Any] = []
+"""Every kernel whose module is imported."""
+
+
+def kernel(function: Kernel) -> Kernel:
+    """Make a function a kernel: compiled without the GIL, to machine code that checks no bounds itself."""
+    compiled = numba.njit(nogil=True, boundscheck=False, error_model="numpy")(function)
+    KERNELS.append(compiled)
+    return cast("Kernel", compiled)
