@@ -1,8 +1,9 @@
 """Open files of an HDFS: one being written, one being read."""
 
 import io
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from loader.errors import StorageUnavailable
 from loader.storage.hdfs_connection import wait_for_own_sockets
@@ -12,16 +13,33 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from hdfs_native._internal import RawFileReader, RawFileWriter
 
-    from loader.storage.hdfs import HdfsStorage
+T = TypeVar("T")
 
 _WRITE_BYTES = 1 << 20  # enough for the time of a call to be that of its bytes
 _READ_BYTES = 4 << 20
 
 
+class Owner(Protocol):
+    """What an open file needs of its storage."""
+
+    @property
+    def url(self) -> str:
+        """The root of the storage."""
+        ...
+
+    def transfer(self, verb: str, path: str, call: Callable[[], T]) -> T:
+        """Send or fetch a piece within the deadline. Raises what a Storage raises."""
+        ...
+
+    def delete(self, path: str) -> bool:
+        """Delete what was written of it."""
+        ...
+
+
 class HdfsOutputFile(AbandonableFile):
     """Collects small writes: a Parquet writer sends its pages one by one."""
 
-    def __init__(self, storage: "HdfsStorage", path: str, writer: "RawFileWriter") -> None:
+    def __init__(self, storage: Owner, path: str, writer: "RawFileWriter") -> None:
         super().__init__(path)
         self._storage = storage
         self._writer: RawFileWriter | None = writer
@@ -52,7 +70,7 @@ class HdfsOutputFile(AbandonableFile):
 class HdfsReader(io.RawIOBase):
     """An open file, read in large pieces."""
 
-    def __init__(self, storage: "HdfsStorage", path: str, raw: "RawFileReader") -> None:
+    def __init__(self, storage: Owner, path: str, raw: "RawFileReader") -> None:
         self._storage, self._path, self._raw = storage, path, raw
         self._size_bytes, self._position = raw.file_length(), 0
 
