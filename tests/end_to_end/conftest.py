@@ -36,12 +36,6 @@ def new_folder(request: pytest.FixtureRequest, tmp_path: Path) -> NewFolderFunct
     return name
 
 
-@pytest.fixture(params=["local", "hdfs"])
-def any_folder(request: pytest.FixtureRequest, new_folder: NewFolderFunction) -> Folder:
-    """Runs the test on both."""
-    return new_folder(request.param)
-
-
 @pytest.fixture
 def local_folder(tmp_path: Path) -> LocalFolder:
     """The destination of a job that names no other."""

@@ -4,9 +4,12 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +24,10 @@ from loader.storage.protocol import OutputFile, Storage
 
 KILLED = -signal.SIGKILL
 
-# As the local engine does it: a child has all imported that it needs, and shares nothing that runs.
+# As the local engine does it: a child has all imported that it needs, and shares nothing that runs. pyarrow
+# imports pandas, where there is one, when it first makes an array: half a second for each child.
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["loader.engine.preload", __name__, "loader.cli.run"])
+_context.set_forkserver_preload(["__main__", "pandas", "loader.engine.preload", __name__, "loader.cli.run"])
 
 
 def killed_at_step(config: Path, step: Step) -> None:
@@ -42,12 +46,18 @@ def killed_before_write(config: Path, number: int) -> bool:
     return status == KILLED
 
 
+def finished(config: Path) -> None:
+    """Run a job to its end in a process of its own, so that several can be at work at the same time."""
+    status = _in_child(_run, config)
+    assert status == 0, f"ended with {status}"
+
+
 def run_at_once(config: Path, count: int) -> list[int]:
     """Run a job in `count` processes that begin at the same moment; their exit statuses, sorted."""
     barrier = _context.Barrier(count)
     children = [_context.Process(target=_run_together, args=(config, barrier)) for _ in range(count)]
     for child in children:
-        child.start()
+        _start(child)
     return sorted(_end_of(child) for child in children)
 
 
@@ -83,14 +93,25 @@ def kill_this_process() -> None:
 
 def _in_child(target: Callable[..., None], *arguments: Any) -> int:
     child = _context.Process(target=target, args=arguments)
-    child.start()
+    _start(child)
     return _end_of(child)
 
 
-def _end_of(child: Any) -> int:
-    child.join(60)
-    assert child.exitcode is not None, "a run does not end"
-    return int(child.exitcode)
+# Starting a child asks after all others, and only the first who asks is told how one ended.
+_asking = threading.Lock()
+
+
+def _start(child: BaseProcess) -> None:
+    with _asking:
+        child.start()
+
+
+def _end_of(child: BaseProcess) -> int:
+    assert wait([child.sentinel], 60), "a run does not end"
+    with _asking:
+        child.join()
+    assert child.exitcode is not None
+    return child.exitcode
 
 
 def _die_at_step(config: Path, step: Step) -> None:
@@ -112,6 +133,10 @@ def _load(config: Path, interruption: Interruption, wrapped: Callable[[Storage],
 
 def _run_together(config: Path, barrier: Barrier) -> None:
     barrier.wait(60)
+    _run(config)
+
+
+def _run(config: Path) -> None:
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         sys.exit(main.main(["run", str(config), "--processes", "1"]))
 
