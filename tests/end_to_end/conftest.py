@@ -11,10 +11,16 @@ import pytest
 from local_services.hdfs import HdfsCluster
 from local_services.kafka import KafkaCluster
 
+from .crashes import start_fork_server
 from .folders import Folder, HdfsFolder, LocalFolder
 from .jobs import Job, write_config
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fork_server() -> None:
+    start_fork_server()
 
 
 class NewFolderFunction(Protocol):

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
@@ -28,6 +29,11 @@ KILLED = -signal.SIGKILL
 # imports pandas, where there is one, when it first makes an array: half a second for each child.
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["__main__", "pandas", "loader.engine.preload", __name__, "loader.cli.run"])
+
+
+def start_fork_server() -> None:
+    """Before an engine starts it, for only the first who does says what it imports."""
+    forkserver.ensure_running()
 
 
 def killed_at_step(config: Path, step: Step) -> None:

@@ -29,12 +29,12 @@ class Source:
     small: str
 
     def new_job(self, new_job: NewJobFunction, new_folder: NewFolderFunction, kind: str) -> Job:
-        return new_job(self.hot, self.small, folder=new_folder(kind), plan={"target_split_bytes": 150_000})
+        return new_job(self.hot, self.small, folder=new_folder(kind), plan={"target_split_bytes": 300_000})
 
 
 @pytest.fixture
 def source(kafka: KafkaCluster, new_topic: NewTopicFunction) -> Source:
-    """Large and small records of three hours, with headers, null and empty fields."""
+    """Large and small records of two hours, with headers, null and empty fields."""
     source = Source(new_topic(partitions=2), new_topic(partitions=3))
     produce(
         kafka,
@@ -44,7 +44,7 @@ def source(kafka: KafkaCluster, new_topic: NewTopicFunction) -> Source:
                 value=None if number % 10 == 0 else b"%d" % number + b"x" * 2_000,
                 key=b"" if number % 7 == 0 else b"key %d" % number,
                 headers=[("number", b"%d" % number), ("none", None)] if number % 3 == 0 else [],
-                timestamp_ms=T0_MS + number % 3 * HOUR_MS,
+                timestamp_ms=T0_MS + number % 4 // 2 * HOUR_MS,
                 partition=number % 2,
             )
             for number in range(300)
@@ -90,9 +90,9 @@ def test_local_processes_and_spark_write_equal_tables_to_local_storage_and_hdfs(
         table = read_table(one.folder, topic)
         for other in (two, two_hdfs, by_spark, by_spark_hdfs):
             assert read_table(other.folder, topic).equals(table, check_metadata=False)
-        frame = spark_table(spark, one, topic)
-        assert_df_equality(frame, spark_table(spark, by_spark, topic))
-        assert_df_equality(frame, spark_table(spark, by_spark_hdfs, topic))
+    frame = spark_table(spark, one, source.hot)
+    assert_df_equality(frame, spark_table(spark, by_spark, source.hot))
+    assert_df_equality(frame, spark_table(spark, by_spark_hdfs, source.hot))
 
 
 def test_spark_submit_loads_only_what_is_new_and_stops_before_spark_when_nothing_is(
