@@ -133,7 +133,7 @@ class KafkaCluster(Cluster):
             if len(pairs) != nodes:
                 raise ServiceError(f"{self.folder} holds a cluster of {len(pairs)} nodes, not of {nodes}")
         else:
-            cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            cluster_id = _new_cluster_id()
             free = choose_ports(2 * nodes)
             pairs = list(zip(free[:nodes], free[nodes:], strict=True))
         if ports is not None:
@@ -191,3 +191,11 @@ def run_java(source: Path, *arguments: str, timeout_s: float = 60) -> tuple[byte
 
 def _logging(level: str) -> tuple[str, ...]:
     return (f"-Dlog4j2.configurationFile={_LOG_CONFIG}", f"-Dlocal_services.log_level={level}")
+
+
+def _new_cluster_id() -> str:
+    """A random id as Kafka spells it; not one that begins with "-", which its tools take for an option."""
+    while True:
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not cluster_id.startswith("-"):
+            return cluster_id

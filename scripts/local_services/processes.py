@@ -106,7 +106,14 @@ class ServerProcess:
 
     def pause(self) -> None:
         """SIGSTOP: its connections stay open and nobody answers, as with a hung machine."""
+        pid = self.pid
         self._signal(signal.SIGSTOP)
+        give_up = time.monotonic() + 10
+        # A thread that was running answers one more request before the signal reaches it.
+        while pid is not None and not _is_stopped(pid):
+            if time.monotonic() > give_up:
+                raise ServiceError(f"{self.name} (process {pid}) still runs 10 s after SIGSTOP")
+            time.sleep(_POLL_S / 5)
 
     def resume(self) -> None:
         """SIGCONT: it goes on where it was paused."""
@@ -142,3 +149,15 @@ def birth(pid: int) -> str | None:
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         return answer.stdout.strip() or None
     return None if gone else fields[19]
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether no thread of a process runs any more; True as well where there is no /proc to ask."""
+    try:
+        states = [
+            thread.read_text().rpartition(")")[2].split()[0]
+            for thread in Path(f"/proc/{pid}/task").glob("*/stat")
+        ]
+    except OSError:  # a thread ended meanwhile
+        return False
+    return all(state in "TtZX" for state in states)
