@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from loader.sink.columns import indices, integers, nulls
+
 HOUR_US = 3_600_000_000
 HOURS_OF = {"hour": 1, "day": 24}
 
@@ -28,19 +30,13 @@ def split_by_time(rows: pa.RecordBatch, partition_by: str) -> Iterator[tuple[int
         return
     for folder in folders:
         # take() copies: a slice would keep the whole batch in memory for as long as its folder waits.
-        yield _hour_or_none(folder), rows.take(pa.array(np.flatnonzero(hours == folder)))
+        yield _hour_or_none(folder), rows.take(indices(np.flatnonzero(hours == folder)))
 
 
 def _folder_hours(timestamps: pa.TimestampArray, hours_per_folder: int) -> NDArray[np.int64]:
     """int64[rows]: the first hour of each row's folder, NO_TIME without a timestamp."""
-    microseconds = timestamps.cast(pa.int64())
-    span_us = HOUR_US * hours_per_folder
-    hours: NDArray[np.int64] = (
-        microseconds.fill_null(0).to_numpy(zero_copy_only=False) // span_us * hours_per_folder
-    )
-    if microseconds.null_count:
-        hours = np.where(microseconds.is_null().to_numpy(zero_copy_only=False), NO_TIME, hours)
-    return hours
+    hours = integers(timestamps) // (HOUR_US * hours_per_folder) * hours_per_folder
+    return np.where(nulls(timestamps), NO_TIME, hours) if timestamps.null_count else hours
 
 
 def _hour_or_none(hour: np.int64) -> int | None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from loader.config.output import WriteConfig
 from loader.errors import CoverageGap, LoaderError
+from loader.sink.columns import integers
 from loader.sink.parquet_file import ParquetFile
 from loader.sink.time_folders import split_by_time
 from loader.storage.protocol import Storage
@@ -81,7 +82,7 @@ class TopicSink:
             self._write_row_group(largest)
 
     def _check_offsets(self, wanted: OffsetRange, rows: pa.RecordBatch) -> None:
-        offsets = rows.column("offset").to_numpy()
+        offsets = integers(rows.column("offset"))
         last = self._last_offsets.get(wanted, wanted.start_offset - 1)
         rises = offsets[0] > last and bool((np.diff(offsets) > 0).all())
         if not rises or offsets[-1] >= wanted.end_offset:
