@@ -156,14 +156,17 @@ def _strangers(
     job: Job, listing: ClusterListing, position: Position, is_first_run: bool
 ) -> dict[str, LoaderError]:
     """Topics new to this job whose folder holds rows already: another job's, or of a ledger that was lost."""
+    new_topics = sorted(set(listing.topics) - set(position.topics))
+    if not new_topics:
+        return {}
     try:
         present = {entry.path for entry in job.storage.list("")}
     except PathNotFound:
         return {}
     failures: dict[str, LoaderError] = {}
-    for name in sorted(listing.topics):
+    for name in new_topics:
         folder = layout.topic_folder(name)
-        if name in position.topics or folder not in present or not _holds_files(job, folder):
+        if folder not in present or not _holds_files(job, folder):
             continue
         failures[name] = LedgerDamaged(
             f"{job.storage.url}/{folder} holds files, but the ledger of job {job.name} has never loaded"
