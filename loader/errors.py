@@ -21,9 +21,13 @@ class LoaderError(Exception):
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
-def gravest_exit_status(errors: Iterable[Exception]) -> int:
-    """The exit status for several errors: a bug before a person decides, before fix it, before run again."""
-    found = {error.exit_status if isinstance(error, LoaderError) else 1 for error in errors}
+def gravest_exit_status(errors: Iterable[Exception], some_unanswered: bool) -> int:
+    """The exit status for several errors: a bug before a person decides, before fix it, before run again.
+
+    some_unanswered  whether partitions gave no answer this time: alone, that is a reason to run again
+    """
+    found = {RunAgainLater.exit_status} if some_unanswered else set()
+    found |= {error.exit_status if isinstance(error, LoaderError) else 1 for error in errors}
     return next((status for status in (1, 4, 2, 3) if status in found), 0)
 
 

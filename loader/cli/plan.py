@@ -17,7 +17,7 @@ def plan(config: Path, as_json: bool) -> int:
         text.print_json(_document(made))
     else:
         _print(made, config)
-    return gravest_exit_status(made.failures.values())
+    return gravest_exit_status(made.failures.values(), some_unanswered=bool(made.unlisted))
 
 
 def _print(plan: LoadPlan, config: Path) -> None:

@@ -20,7 +20,7 @@ from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, write_ticket
 from loader.commits.sweep import sweep
 from loader.engine.protocol import Engine
-from loader.errors import CommitOutcomeUnknown, LoaderError, RunAgainLater, gravest_exit_status
+from loader.errors import CommitOutcomeUnknown, LoaderError, gravest_exit_status
 from loader.operations.job import Job
 from loader.operations.plan import LoadPlan, plan_load, read_ledger
 from loader.planning.coverage import AcceptedLoad, check_coverage
@@ -79,8 +79,8 @@ class LoadReport:
     @property
     def exit_status(self) -> int:
         """0, or the gravest of what topics failed with; 3 when partitions gave no answer this time."""
-        status = gravest_exit_status(error for errors in self.failures.values() for error in errors)
-        return status or (RunAgainLater.exit_status if self.plan.unlisted else 0)
+        errors = (error for errors in self.failures.values() for error in errors)
+        return gravest_exit_status(errors, some_unanswered=bool(self.plan.unlisted))
 
 
 def load(

@@ -116,4 +116,9 @@ def test_every_problem_of_a_config_is_told_with_its_file() -> None:
 def test_of_several_errors_the_gravest_decides_the_exit_status(
     failures: list[Exception], status: int
 ) -> None:
-    assert gravest_exit_status(failures) == status
+    assert gravest_exit_status(failures, some_unanswered=False) == status
+
+
+def test_partitions_without_an_answer_are_a_reason_to_run_again_and_hide_nothing_graver() -> None:
+    assert gravest_exit_status([], some_unanswered=True) == 3
+    assert gravest_exit_status([errors.ConfigError(["no"])], some_unanswered=True) == 2
