@@ -6,6 +6,7 @@ Every class has an exit status: 1 a bug, 2 fix the command or the config, 3 run 
 
 import copyreg
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from loader.values import OffsetRange, TopicPartition
@@ -103,22 +104,63 @@ class MoveOutcomeUnknown(StorageUnavailable):
     """A move got no answer: it may have been done. The caller reads back what it needs to know."""
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way to go on. In `command`, CONFIG stands for the job file, as in the commands' help."""
+
+    meaning: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.meaning}: {self.command}"
+
+
+RUN_AGAIN = Choice("run again", "kafka-loader run CONFIG")
+ACCEPT_LOSS = Choice(
+    "load what is left, and record the lost offsets for ever", "kafka-loader run CONFIG --accept-loss"
+)
+LOAD_APART = Choice(
+    "keep both, apart: give a copy of CONFIG another job.name and destination", "kafka-loader run COPY"
+)
+LEAVE_OUT = Choice(
+    "go on without the topic: take it out of [[topics]]; a pattern leaves a name out by (?!name$)",
+    "kafka-loader plan CONFIG",
+)
+COMPARE = Choice("see which loaded rows Kafka still has", "kafka-loader verify CONFIG --against-kafka")
+REPAIR = Choice(
+    "rebuild the ledger from what is published: shows what it finds, and asks", "kafka-loader repair CONFIG"
+)
+
+
 class PersonDecides(LoaderError):
-    """Going on would lose or double records, or hide that it happened."""
+    """Going on would lose or double records, or hide that it happened.
+
+    choices  what a person can decide, each with its command
+    """
 
     exit_status = 4
+
+    def __init__(self, message: str, choices: Sequence[Choice] = ()) -> None:
+        super().__init__(message)
+        self.choices = tuple(choices)
+
+    def __str__(self) -> str:
+        return "\n  - ".join([super().__str__(), *map(str, self.choices)])
 
 
 class OffsetsExpired(PersonDecides):
     """Retention or DeleteRecords removed records that no load had reached yet."""
 
     def __init__(self, wanted: OffsetRange, log_start_offset: int) -> None:
-        lost = min(log_start_offset, wanted.end_offset) - wanted.start_offset
+        lost_end_offset = min(log_start_offset, wanted.end_offset)
+        lost = OffsetRange(wanted.topic, wanted.partition, wanted.start_offset, lost_end_offset)
         super().__init__(
-            f"{wanted}: Kafka's log now starts at {log_start_offset}, so {lost} offsets were deleted before"
-            " they were loaded. Nothing of this topic was committed. Raise retention.ms or load more often."
+            f"{wanted}: Kafka's log now starts at {log_start_offset}, so {lost.offset_count} offsets were"
+            " deleted before they were loaded. Nothing of this topic was committed. Raise retention.ms or"
+            " load more often.",
+            [ACCEPT_LOSS, LEAVE_OUT],
         )
-        self.wanted, self.log_start_offset = wanted, log_start_offset
+        self.wanted, self.log_start_offset, self.lost = wanted, log_start_offset, lost
 
 
 class TopicRecreated(PersonDecides):
@@ -128,7 +170,8 @@ class TopicRecreated(PersonDecides):
         super().__init__(
             f"{topic}: was deleted and created again since the last commit: its topic id was"
             f" {known_topic_id} and is {found_topic_id}. Nothing of this topic was committed; its old rows"
-            " are untouched. Load the new topic under another job name or destination to keep both."
+            " are untouched. Offsets of the new one are those of other records.",
+            [LOAD_APART, LEAVE_OUT],
         )
         self.topic, self.known_topic_id, self.found_topic_id = topic, known_topic_id, found_topic_id
 
@@ -140,7 +183,8 @@ class TopicVanished(PersonDecides):
         why = "it was loaded before" if was_loaded else "the config names it"
         super().__init__(
             f"{topic}: not found in the cluster, though {why}. Nothing of this topic was committed; rows"
-            " loaded before are untouched. Create it, or take it out of the config."
+            " loaded before are untouched. If it is there, this user may lack DESCRIBE on it.",
+            [LEAVE_OUT, Choice("wait for it: create it", RUN_AGAIN.command)],
         )
         self.topic, self.was_loaded = topic, was_loaded
 
@@ -151,8 +195,11 @@ class ClusterChanged(PersonDecides):
     def __init__(self, known_cluster_id: str, found_cluster_id: str) -> None:
         super().__init__(
             f"the brokers belong to cluster {found_cluster_id}, the ledger to {known_cluster_id}: offsets of"
-            " one mean nothing in the other. Nothing was read or committed. Point bootstrap_servers at the"
-            " old cluster, or load the new one under another job name or destination."
+            " one mean nothing in the other. Nothing was read or committed.",
+            [
+                Choice("go on with the old cluster: correct kafka.bootstrap_servers", RUN_AGAIN.command),
+                LOAD_APART,
+            ],
         )
         self.known_cluster_id, self.found_cluster_id = known_cluster_id, found_cluster_id
 
@@ -164,9 +211,13 @@ class LogTruncated(PersonDecides):
         super().__init__(
             f"{partition}: the position is {next_offset}, but Kafka's log ends at {log_end_offset}. The log"
             " lost its end (an unclean leader election, or restored brokers); offsets from there on will be"
-            " given to other records. Nothing of this topic was committed; rows loaded before are untouched."
-            " Find out what the brokers lost; then load the topic under another job name and destination, so"
-            " that records of the two histories are not taken for one another."
+            " given to other records. Nothing of this topic was committed; rows loaded before are untouched.",
+            [
+                Choice("get the lost end back, from another replica or a backup", RUN_AGAIN.command),
+                COMPARE,
+                LOAD_APART,
+                LEAVE_OUT,
+            ],
         )
         self.partition, self.next_offset, self.log_end_offset = partition, next_offset, log_end_offset
 
@@ -180,9 +231,8 @@ class LogDiverged(PersonDecides):
         super().__init__(
             f"{partition}: loaded up to {next_offset} in leader epoch {leader_epoch}, but that epoch now ends"
             f" at {epoch_end}: offsets [{epoch_end}, {next_offset}) were rewritten after an unclean leader"
-            " election. Nothing of this topic was committed; rows loaded before are untouched. Find out what"
-            " the brokers lost; then load the topic under another job name and destination, so that records"
-            " of the two histories are not taken for one another."
+            " election. Nothing of this topic was committed; rows loaded before are untouched.",
+            [COMPARE, LOAD_APART, LEAVE_OUT],
         )
         self.partition, self.next_offset = partition, next_offset
         self.leader_epoch, self.epoch_end = leader_epoch, epoch_end
@@ -194,8 +244,8 @@ class CorruptBatch(PersonDecides):
     def __init__(self, partition: TopicPartition, offset: int, node_id: int, problem: str) -> None:
         super().__init__(
             f"{partition} at offset {offset}, read from broker {node_id}: {problem}. Nothing of this topic"
-            " was committed. Run again; if it repeats, the broker's copy of the log is damaged: compare"
-            " its replicas."
+            " was committed. If it repeats, the broker's copy of the log is damaged: compare its replicas.",
+            [RUN_AGAIN, LEAVE_OUT],
         )
         self.partition, self.offset, self.node_id, self.problem = partition, offset, node_id, problem
 
@@ -207,7 +257,8 @@ class UnsupportedMessageFormat(PersonDecides):
         super().__init__(
             f"{partition} at offset {offset}: message format {magic}, written before Kafka 0.11. Only format"
             " 2 can be read. Nothing of this topic was committed. Copy the topic with a Java client to"
-            " rewrite it in format 2, or start behind these offsets."
+            " rewrite it in format 2, or start behind these offsets.",
+            [LEAVE_OUT],
         )
         self.partition, self.offset, self.magic = partition, offset, magic
 

@@ -27,6 +27,7 @@ from loader.values import (
     DataFile,
     FetchedRecords,
     LoadedRange,
+    LostOffsets,
     OffsetRange,
     RangeCounts,
     Split,
@@ -40,7 +41,8 @@ from loader.values import (
 class LoadTask:
     """What a worker needs to know to load any split of a run.
 
-    topic_ids  of every topic in the plan: a topic of the same name created since answers none of them
+    topic_ids     of every topic in the plan: a topic of the same name created since answers none of them
+    loss_allowed  whether a person agreed to go on without offsets that were deleted from Kafka
     """
 
     job: str
@@ -50,6 +52,7 @@ class LoadTask:
     kafka: KafkaSettings
     write: WriteConfig
     topic_ids: Mapping[str, str]
+    loss_allowed: bool = False
 
     def run(self, split: Split, on_advance: Callable[[Advance], None]) -> SplitResult:
         """Load a split and stage its files. Raises nothing that is a LoaderError: it is in the result."""
@@ -64,7 +67,7 @@ class LoadTask:
             require_ticket(storage, self.job, self.run_id, platform.node())
             with KafkaClient(self.kafka) as client:
                 client.connect(self.kafka.request_timeout_ms)
-                reader = RangeReader(client)
+                reader = RangeReader(client, loss_allowed=self.loss_allowed)
                 for number, (topic, topic_ranges) in enumerate(by_topic):
                     try:
                         sink = self._sink(storage, topic, f"{attempt_id}-{number}")
@@ -108,12 +111,15 @@ class LoadTask:
         progress = {wanted: _Progress(wanted) for wanted in ranges}
         with sink, prefetched(self._fetches(reader, ranges)) as fetches:
             for wanted, fetched in fetches:
-                progress[wanted].take(fetched, sink, self.kafka, on_advance)
+                if isinstance(fetched, LostOffsets):
+                    progress[wanted].lose(fetched.range, on_advance)
+                else:
+                    progress[wanted].take(fetched, sink, self.kafka, on_advance)
             return [each.finished() for each in progress.values()], sink.close()
 
     def _fetches(
         self, reader: RangeReader, ranges: list[OffsetRange]
-    ) -> Iterator[tuple[OffsetRange, FetchedRecords]]:
+    ) -> Iterator[tuple[OffsetRange, FetchedRecords | LostOffsets]]:
         for wanted in ranges:
             for fetched in reader.fetches(wanted, self.topic_ids[wanted.topic]):
                 yield wanted, fetched
@@ -128,6 +134,7 @@ class _Progress:
         self._counts = RangeCounts()
         self._leader_epoch = -1
         self._fetched_bytes = self._repaired_header_keys = self._unreadable_timestamps = 0
+        self._lost: list[OffsetRange] = []
 
     def take(
         self,
@@ -148,6 +155,13 @@ class _Progress:
             self._repaired_header_keys += decoded.repaired_header_keys
             self._unreadable_timestamps += decoded.unreadable_timestamps
 
+    def lose(self, lost: OffsetRange, on_advance: Callable[[Advance], None]) -> None:
+        """Go on behind offsets that were deleted from Kafka."""
+        on_advance(Advance(lost.offset_count, 0, 0))
+        self._position = lost.end_offset
+        self._counts += RangeCounts(lost_count=lost.offset_count)
+        self._lost.append(lost)
+
     def finished(self) -> LoadedRange:
         """The range with its counts; the coverage gate judges whether they explain all of it."""
         return LoadedRange(
@@ -157,4 +171,5 @@ class _Progress:
             self._fetched_bytes,
             self._repaired_header_keys,
             self._unreadable_timestamps,
+            tuple(self._lost),
         )

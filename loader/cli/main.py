@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -64,12 +64,20 @@ def run_command(
     config: ConfigPath,
     engine: Annotated[EngineName, typer.Option(help="What runs the tasks.")] = EngineName.LOCAL,
     processes: Processes = None,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss",
+            help="Go on without offsets that Kafka deleted before they were loaded; the commit names them for"
+            " ever.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Load what is new in Kafka, once: files and the new position in one commit."""
     from loader.cli.run import run
 
-    raise typer.Exit(run(config, engine, processes, as_json))
+    _end(config, lambda: run(config, engine, processes, as_json, accept_loss))
 
 
 @app.command("plan", epilog="Example: kafka-loader plan conf/quickstart.toml")
@@ -77,7 +85,7 @@ def plan_command(config: ConfigPath, as_json: AsJson = False) -> None:
     """Show what the next run would load. Writes nothing and never starts Spark."""
     from loader.cli.plan import plan
 
-    raise typer.Exit(plan(config, as_json))
+    _end(config, lambda: plan(config, as_json))
 
 
 @app.command("status", epilog="Example: kafka-loader status conf/quickstart.toml")
@@ -85,7 +93,7 @@ def status_command(config: ConfigPath, as_json: AsJson = False) -> None:
     """Show where the job stands, per partition, and how far behind Kafka it is."""
     from loader.cli.status import status
 
-    raise typer.Exit(status(config, as_json))
+    _end(config, lambda: status(config, as_json))
 
 
 @app.command("offsets", epilog="Example: kafka-loader offsets conf/quickstart.toml --topic flights --last 10")
@@ -98,7 +106,19 @@ def offsets_command(
     """Show which offsets each commit loaded. Reads the ledger only, no broker."""
     from loader.cli.offsets import offsets
 
-    raise typer.Exit(offsets(config, topic, last, as_json))
+    _end(config, lambda: offsets(config, topic, last, as_json))
+
+
+def _end(config: Path, command: Callable[[], int]) -> NoReturn:
+    """Run a command on a job and exit with its status; an error's choices name that job's file."""
+    from loader.cli.failures import told
+
+    try:
+        status = command()
+    except LoaderError as error:
+        print(f"kafka-loader: {told(error, config)}", file=sys.stderr)
+        status = error.exit_status
+    raise typer.Exit(status)
 
 
 def end_with_status(name: str, command: Callable[[], object]) -> int:

@@ -24,6 +24,7 @@ def offsets(config: Path, topic: str | None, last: int, as_json: bool) -> int:
             "aborted": "right",
             "markers": "right",
             "compacted": "right",
+            "lost": "right",
         },
         [
             [
@@ -36,6 +37,7 @@ def offsets(config: Path, topic: str | None, last: int, as_json: bool) -> int:
                 text.count(row.loaded.counts.aborted_count),
                 text.count(row.loaded.counts.control_count),
                 text.count(row.loaded.counts.compacted_count),
+                text.count(row.loaded.counts.lost_count),
             ]
             for row in rows
         ],
@@ -61,4 +63,5 @@ def _document(row: LoadedOffsets) -> dict[str, object]:
         "lost_count": counts.lost_count,
         "repaired_header_key_count": row.loaded.repaired_header_key_count,
         "unreadable_timestamp_count": row.loaded.unreadable_timestamp_count,
+        "lost_ranges": [[lost.start_offset, lost.end_offset] for lost in row.loaded.lost_ranges],
     }

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from loader.cli import process, text
-from loader.errors import LoaderError, gravest_exit_status
+from loader.cli.failures import failure_document, told
+from loader.errors import gravest_exit_status
 from loader.operations.plan import LoadPlan, plan_load, read_ledger
 
 
@@ -14,7 +15,7 @@ def plan(config: Path, as_json: bool) -> int:
     job = process.read_job(config)
     made = plan_load(job, read_ledger(job), len(os.sched_getaffinity(0)))
     if as_json:
-        text.print_json(_document(made))
+        text.print_json(_document(made, config))
     else:
         _print(made, config)
     return gravest_exit_status(made.failures.values(), some_unanswered=bool(made.unlisted))
@@ -60,10 +61,10 @@ def _print(plan: LoadPlan, config: Path) -> None:
     for partition, reason in sorted(plan.unlisted.items()):
         text.warn(f"not asked: {partition} keeps its position ({reason})")
     for topic, error in sorted(plan.failures.items()):
-        text.warn(f"cannot be loaded: {topic}: {error}")
+        text.warn(f"cannot be loaded: {topic}: {told(error, config)}")
 
 
-def _document(plan: LoadPlan) -> dict[str, Any]:
+def _document(plan: LoadPlan, config: Path) -> dict[str, Any]:
     return {
         "job": plan.job,
         "base_version": plan.base_version,
@@ -91,10 +92,8 @@ def _document(plan: LoadPlan) -> dict[str, Any]:
             }
             for split in plan.splits
         ],
-        "failures": {topic: _failure(error) for topic, error in sorted(plan.failures.items())},
+        "failures": {
+            topic: failure_document(error, config) for topic, error in sorted(plan.failures.items())
+        },
         "unlisted": {str(partition): reason for partition, reason in sorted(plan.unlisted.items())},
     }
-
-
-def _failure(error: LoaderError) -> dict[str, Any]:
-    return {"kind": type(error).__name__, "message": str(error), "exit_status": error.exit_status}

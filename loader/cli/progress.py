@@ -48,8 +48,8 @@ class ProgressListener:
     def planned(self, plan: LoadPlan) -> None:
         """The plan is made."""
         self._total_offsets = plan.offset_count
-        for topic, error in sorted(plan.failures.items()):
-            text.warn(f"not loaded: {topic}: {error}")
+        if plan.failures:
+            text.warn(f"cannot be loaded, reasons follow at the end: {', '.join(sorted(plan.failures))}")
         for partition, reason in sorted(plan.unlisted.items()):
             text.warn(f"not asked: {partition} keeps its position ({reason})")
         if plan.splits:

@@ -7,32 +7,44 @@ from typing import Any
 
 from loader.cli import process, text
 from loader.cli.engines import EngineName, open_engine
+from loader.cli.failures import failure_document, told
 from loader.cli.progress import ProgressListener
 from loader.commits.record import Commit
 from loader.operations.job import Job
 from loader.operations.load import LoadReport, load
 
 
-def run(config: Path, engine_name: EngineName, processes: int | None, as_json: bool) -> int:
+def run(
+    config: Path, engine_name: EngineName, processes: int | None, as_json: bool, accept_loss: bool
+) -> int:
     """Run a job, print what it did, and return the exit status."""
     with text.only_a_document() if as_json else nullcontext():
-        return _run(config, engine_name, processes, as_json)
+        return _run(config, engine_name, processes, as_json, accept_loss)
 
 
-def _run(config: Path, engine_name: EngineName, processes: int | None, as_json: bool) -> int:
+def _run(
+    config: Path, engine_name: EngineName, processes: int | None, as_json: bool, accept_loss: bool
+) -> int:
     started_s = time.monotonic()
     job = process.read_job(config)
     engine = open_engine(engine_name, processes)
     with ProgressListener(engine.name) as listener:
-        report = load(job, engine, process.new_ticket, process.now_ms, process.is_dead, listener)
+        report = load(
+            job,
+            engine,
+            process.new_ticket,
+            process.now_ms,
+            process.is_dead,
+            listener,
+            loss_allowed=accept_loss,
+        )
     seconds = time.monotonic() - started_s
     if as_json:
-        text.print_json(_document(report, seconds))
+        text.print_json(_document(report, seconds, config))
     else:
         _print(job, report, seconds, config)
     for topic, errors in sorted(report.failures.items()):
-        if topic not in report.plan.failures:  # those were told when the plan was made
-            text.warn(f"not loaded: {topic}: {errors[0]}")
+        text.warn(f"not loaded: {topic}: {told(errors[0], config)}")
     return report.exit_status
 
 
@@ -61,6 +73,8 @@ def _print(job: Job, report: LoadReport, seconds: float, config: Path) -> None:
         told = [f"{text.count(number)} {name}" for name, number in gaps.items() if number]
         if told:
             text.say(f"offsets without a row: {', '.join(told)}")
+        for lost in (lost for loaded in commit.ranges for lost in loaded.lost_ranges):
+            text.warn(f"lost for ever, as --accept-loss allows: {lost}")
         for line in _repairs(commit):
             text.warn(line)
         text.print_table(
@@ -102,7 +116,7 @@ def _topic_rows(report: LoadReport) -> list[list[str]]:
     return rows
 
 
-def _document(report: LoadReport, seconds: float) -> dict[str, Any]:
+def _document(report: LoadReport, seconds: float, config: Path) -> dict[str, Any]:
     commit = report.commit
     return {
         "run_id": report.run_id,
@@ -127,12 +141,13 @@ def _document(report: LoadReport, seconds: float) -> dict[str, Any]:
                 "lost_count": loaded.counts.lost_count,
                 "repaired_header_key_count": loaded.repaired_header_key_count,
                 "unreadable_timestamp_count": loaded.unreadable_timestamp_count,
+                "lost_ranges": [[lost.start_offset, lost.end_offset] for lost in loaded.lost_ranges],
             }
             for loaded in (commit.ranges if commit else ())
         ],
         "remaining_offsets": report.plan.limited.remaining_offsets,
         "failures": {
-            topic: [{"kind": type(error).__name__, "message": str(error)} for error in errors]
+            topic: [failure_document(error, config) for error in errors]
             for topic, errors in sorted(report.failures.items())
         },
         "unlisted": {str(partition): reason for partition, reason in sorted(report.plan.unlisted.items())},

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from loader.cli import process, text
+from loader.cli.failures import failure_document, told
 from loader.operations.plan import plan_load, read_ledger
 
 
@@ -32,7 +33,9 @@ def status(config: Path, as_json: bool) -> int:
                     }
                     for each in plan.partitions
                 ],
-                "failures": {topic: str(error) for topic, error in sorted(plan.failures.items())},
+                "failures": {
+                    topic: failure_document(error, config) for topic, error in sorted(plan.failures.items())
+                },
             }
         )
         return 0
@@ -57,5 +60,5 @@ def status(config: Path, as_json: bool) -> int:
     )
     text.say(f"{text.plural(lag, 'offset')} behind, about {text.size(plan.estimated_bytes)}")
     for topic, error in sorted(plan.failures.items()):
-        text.warn(f"cannot be loaded: {topic}: {error}")
+        text.warn(f"cannot be loaded: {topic}: {told(error, config)}")
     return 0

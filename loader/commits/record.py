@@ -170,6 +170,7 @@ def _encode_range(loaded: LoadedRange) -> dict[str, Any]:
         "fetched_bytes": loaded.fetched_bytes,
         "repaired_header_key_count": loaded.repaired_header_key_count,
         "unreadable_timestamp_count": loaded.unreadable_timestamp_count,
+        "lost_ranges": [[lost.start_offset, lost.end_offset] for lost in loaded.lost_ranges],
     }
 
 
@@ -188,6 +189,7 @@ def _decode_range(entry: dict[str, Any]) -> LoadedRange:
         entry["fetched_bytes"],
         entry["repaired_header_key_count"],
         entry["unreadable_timestamp_count"],
+        tuple(OffsetRange(entry["topic"], entry["partition"], *lost) for lost in entry["lost_ranges"]),
     )
 
 

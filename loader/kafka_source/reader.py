@@ -30,7 +30,7 @@ from loader.kafka_source.patience import Patience
 from loader.kafka_source.settings import KafkaSettings
 from loader.kafka_source.watermarks import read_bounds
 from loader.records.extent import measure
-from loader.values import AbortedTransaction, FetchedRecords, OffsetRange, TopicPartition
+from loader.values import AbortedTransaction, FetchedRecords, LostOffsets, OffsetRange, TopicPartition
 
 VANISHED_AFTER_S = 10.0
 """A topic just created, or one whose leader just moved, is unknown to a broker for a moment."""
@@ -46,29 +46,40 @@ UNKNOWN_TOPIC = (
 
 
 class RangeReader:
-    """Fetches ranges, one after the other, over one client."""
+    """Fetches ranges, one after the other, over one client.
 
-    def __init__(self, client: KafkaClient) -> None:
+    loss_allowed  whether a person agreed to go on without offsets that were deleted from Kafka
+    """
+
+    def __init__(self, client: KafkaClient, *, loss_allowed: bool = False) -> None:
         self._client = client
+        self._loss_allowed = loss_allowed
         self._settings = client.settings
         self._patience = Patience(client.settings.stall_timeout_s)
         self._listing: ClusterListing | None = None
         self._followers: dict[TopicPartition, int] = {}
 
-    def fetches(self, wanted: OffsetRange, topic_id: str) -> Iterator[FetchedRecords]:
+    def fetches(self, wanted: OffsetRange, topic_id: str) -> Iterator[FetchedRecords | LostOffsets]:
         """The batches of a range in order, as long as offsets of it are left.
 
-        Each fetch begins where the whole batches of the one before end. Raises what a task can fail
-        with: OffsetsExpired, LogTruncated, TopicRecreated, TopicVanished, AccessDenied, CorruptBatch,
-        FetchStalled.
+        Each fetch begins where the whole batches of the one before end; where loss is allowed, LostOffsets
+        stand for what was deleted. Raises what a task can fail with: OffsetsExpired, LogTruncated,
+        TopicRecreated, TopicVanished, AccessDenied, CorruptBatch, FetchStalled.
         """
         rest = wanted
         while rest.offset_count:
-            fetched = self._fetch(rest, topic_id)
+            try:
+                fetched = self._fetch(rest, topic_id)
+                if fetched is not None and fetched.log_start_offset > rest.start_offset:
+                    raise OffsetsExpired(rest, fetched.log_start_offset)
+            except OffsetsExpired as expired:
+                if not self._loss_allowed:
+                    raise
+                yield LostOffsets(expired.lost)
+                rest = OffsetRange(wanted.topic, wanted.partition, expired.lost.end_offset, wanted.end_offset)
+                continue
             if fetched is None:
                 continue
-            if fetched.log_start_offset > rest.start_offset:
-                raise OffsetsExpired(rest, fetched.log_start_offset)
             extent = measure(fetched.records)
             if not extent.is_sound:  # decoding it says what is wrong, and ends the range
                 yield fetched

@@ -10,7 +10,7 @@ next run finishes if this one cannot.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import loader
 from loader.commits.identity import JobIdentity, create_identity, read_identity
@@ -25,6 +25,9 @@ from loader.operations.job import Job
 from loader.operations.plan import LoadPlan, plan_load, read_ledger
 from loader.planning.coverage import AcceptedLoad, check_coverage
 from loader.values import Advance, LoadedRange, RangeCounts, TopicPartition, layout, merge_adjacent
+
+if TYPE_CHECKING:
+    from loader.task import LoadTask
 
 
 class Step(Enum):
@@ -90,11 +93,15 @@ def load(
     now_ms: Callable[[], int],
     is_dead: Callable[[RunTicket], bool],
     listener: Listener,
+    *,
+    loss_allowed: bool = False,
 ) -> LoadReport:
     """Load what is new, once.
 
     new_ticket  makes this run's ticket from the version it builds on
     is_dead     True only where a ticket's driver certainly no longer exists
+    loss_allowed  whether a person agreed to go on without offsets that Kafka deleted before they were loaded;
+                the commit then names them
 
     Raises what stops the whole run; nothing is committed then, unless the error says so. Topics that fail
     by themselves are in the report.
@@ -103,7 +110,7 @@ def load(
     newest = read_ledger(job)
     recovered = _recover(job, newest)
     listener.step(Step.PLAN)
-    plan = plan_load(job, newest, engine.slots)
+    plan = plan_load(job, newest, engine.slots, loss_allowed=loss_allowed)
     listener.planned(plan)
     failures: dict[str, tuple[Exception, ...]] = {topic: (error,) for topic, error in plan.failures.items()}
     ticket = new_ticket(plan.base_version)
@@ -112,7 +119,8 @@ def load(
         listener.step(Step.STAGE)
         identity = _stage(job, plan, ticket)
         try:
-            accepted = _load_splits(job, engine, plan, ticket, identity, listener)
+            task = _task(job, plan, ticket, identity, loss_allowed)
+            accepted = _load_splits(engine, task, plan, listener)
             commit = _new_commit(plan, accepted, ticket, identity, now_ms())
         except BaseException:
             # Failed or interrupted before the commit: nobody else knows these files.
@@ -157,14 +165,12 @@ def _stage(job: Job, plan: LoadPlan, ticket: RunTicket) -> JobIdentity:
     return identity
 
 
-def _load_splits(
-    job: Job, engine: Engine, plan: LoadPlan, ticket: RunTicket, identity: JobIdentity, listener: Listener
-) -> AcceptedLoad:
-    """Run every split and let the coverage gate judge the manifests. Raises CoverageGap."""
-    listener.step(Step.LOAD)
+def _task(
+    job: Job, plan: LoadPlan, ticket: RunTicket, identity: JobIdentity, loss_allowed: bool
+) -> "LoadTask":
     from loader.task import LoadTask  # takes a second to import, and a run with nothing new needs none
 
-    task = LoadTask(
+    return LoadTask(
         job=job.name,
         job_id=identity.job_id,
         run_id=ticket.run_id,
@@ -172,10 +178,16 @@ def _load_splits(
         kafka=job.kafka,
         write=job.config.write,
         topic_ids=plan.topic_ids,
+        loss_allowed=loss_allowed,
     )
+
+
+def _load_splits(engine: Engine, task: "LoadTask", plan: LoadPlan, listener: Listener) -> AcceptedLoad:
+    """Run every split and let the coverage gate judge the manifests. Raises CoverageGap."""
+    listener.step(Step.LOAD)
     results = engine.run(task, plan.splits, listener.advanced) if plan.splits else []
     listener.step(Step.CHECK)
-    return check_coverage(plan.splits, results)
+    return check_coverage(plan.splits, results, loss_allowed=task.loss_allowed)
 
 
 def _drop_staged(job: Job, run_id: str) -> None:

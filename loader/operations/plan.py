@@ -71,11 +71,12 @@ class LoadPlan:
         return bool(self.splits or self.beginnings)
 
 
-def plan_load(job: Job, newest: Commit | None, slots: int) -> LoadPlan:
+def plan_load(job: Job, newest: Commit | None, slots: int, *, loss_allowed: bool = False) -> LoadPlan:
     """Work out what a run would load now.
 
     newest  the newest commit, as `read_ledger` gave it
     slots   how many tasks will run at once
+    loss_allowed  whether a person agreed to go on without offsets that were deleted from Kafka
 
     Raises what concerns the whole job: ConfigError, AccessDenied, BrokerUnavailable, ClusterChanged,
     LedgerDamaged, StorageUnavailable. What concerns one topic is in the plan's failures.
@@ -93,7 +94,7 @@ def plan_load(job: Job, newest: Commit | None, slots: int) -> LoadPlan:
         failures.update(_strangers(job, listing, position, is_first_run=newest is None))
         deadline_s = time.monotonic() + timeout_ms / 1000
         bounds = read_bounds(client, listing, deadline_s)
-        planned = _plan_topics(job, client, listing, bounds, newest, failures, deadline_s)
+        planned = _plan_topics(job, client, listing, bounds, newest, failures, deadline_s, loss_allowed)
         sized = estimate_sizes(client, listing, planned, newest)
     limits = job.config.limits
     limited = apply_limits(sized, limits.max_bytes, limits.max_records)
@@ -194,6 +195,7 @@ def _plan_topics(
     newest: Commit | None,
     failures: dict[str, LoaderError],
     deadline_s: float,
+    loss_allowed: bool,
 ) -> tuple[PlannedPartition, ...]:
     position = newest.position if newest else Position()
     epochs = {
@@ -212,7 +214,8 @@ def _plan_topics(
         try:
             known = position.topics.get(name)
             ends = {number: epoch_ends.get(topic.of(number), -1) for number in topic.partitions}
-            planned += plan_topic(topic, known, job.kafka.isolation, first_offsets, ends)
+            isolation = job.kafka.isolation
+            planned += plan_topic(topic, known, isolation, first_offsets, ends, loss_allowed=loss_allowed)
         except LoaderError as error:
             failures[name] = error
     return tuple(planned)

@@ -42,6 +42,9 @@ def check_loaded(
                 f"{entry.range} has {entry.range.offset_count} offsets, but {counts.explained_count}"
                 f" are explained: {counts}",
             )
+        if counts.lost_count != _union_size(entry.lost_ranges) or not _lie_in(entry.range, entry.lost_ranges):
+            named = listed(entry.lost_ranges)
+            raise gap(where, f"{entry.range} counts {counts.lost_count} lost offsets, but names {named}")
         if counts.lost_count and not loss_allowed:
             raise gap(where, f"{entry.range} lost {counts.lost_count} offsets, and nobody allowed it")
         if counts.quarantined_count:
@@ -132,6 +135,15 @@ def _stretches(ranges: Iterable[OffsetRange]) -> dict[TopicPartition, list[Offse
         else:
             known.append(entry)
     return dict(stretches)
+
+
+def _lie_in(whole: OffsetRange, parts: Iterable[OffsetRange]) -> bool:
+    return all(
+        part.topic_partition == whole.topic_partition
+        and whole.start_offset <= part.start_offset
+        and part.end_offset <= whole.end_offset
+        for part in parts
+    )
 
 
 def _union_size(spans: Iterable[OffsetRange]) -> int:

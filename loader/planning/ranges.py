@@ -29,6 +29,11 @@ class PlannedPartition:
         start_offset = self.range.start_offset
         return OffsetRange(self.range.topic, self.range.partition, start_offset, start_offset)
 
+    @property
+    def lost_count(self) -> int:
+        """How many of its offsets the log holds no more, at least."""
+        return max(min(self.bounds.log_start_offset, self.range.end_offset) - self.range.start_offset, 0)
+
 
 def plan_topic(
     bounds: TopicBounds,
@@ -36,12 +41,15 @@ def plan_topic(
     isolation: str,
     first_offsets: Mapping[int, int],
     epoch_ends: Mapping[int, int],
+    *,
+    loss_allowed: bool = False,
 ) -> tuple[PlannedPartition, ...]:
     """The ranges of one topic, by partition.
 
     known          where the job stands in this topic; None when it never met it
     first_offsets  where to begin in partitions that no commit has met; the log's start where missing
     epoch_ends     by partition, the end in today's log of the leader epoch in its position (KIP-320)
+    loss_allowed   whether a person agreed to go on without offsets that were deleted from Kafka
 
     Raises TopicRecreated, OffsetsExpired, LogTruncated or LogDiverged: to go on would lose records,
     or load others under offsets that are taken.
@@ -62,7 +70,7 @@ def plan_topic(
             if 0 <= epoch_end < start_offset:
                 raise LogDiverged(bounds.of(number), start_offset, place.leader_epoch, epoch_end)
         wanted = OffsetRange(bounds.name, number, start_offset, max(start_offset, end_offset))
-        if start_offset < partition.log_start_offset:
+        if start_offset < partition.log_start_offset and not loss_allowed:
             raise OffsetsExpired(wanted, partition.log_start_offset)
         planned.append(PlannedPartition(wanted, partition, place is None))
     return tuple(planned)

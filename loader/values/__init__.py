@@ -1,6 +1,6 @@
 """The nouns that every room shares: frozen, checked when made, standard library only."""
 
-from loader.values.fetches import AbortedTransaction, FetchedRecords
+from loader.values.fetches import AbortedTransaction, FetchedRecords, LostOffsets
 from loader.values.files import DataFile
 from loader.values.offsets import OffsetRange, TopicPartition
 from loader.values.positions import PartitionPosition, Position, TopicPosition
@@ -20,6 +20,7 @@ __all__ = [
     "DataFile",
     "FetchedRecords",
     "LoadedRange",
+    "LostOffsets",
     "OffsetRange",
     "PartitionPosition",
     "Position",

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from loader.values.offsets import OffsetRange
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class AbortedTransaction:
@@ -34,3 +36,10 @@ class FetchedRecords:
     log_start_offset: int
     node_id: int
     aborted_transactions: tuple[AbortedTransaction, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class LostOffsets:
+    """Offsets that Kafka deleted before they were loaded, in the place of what would have been fetched."""
+
+    range: OffsetRange

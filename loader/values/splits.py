@@ -25,7 +25,7 @@ class RangeCounts:
     aborted_count      records of aborted transactions
     control_count      transaction markers
     compacted_count    offsets that no batch holds, or that a batch no longer holds
-    lost_count         deleted from Kafka before they were loaded; a person allowed it
+    lost_count         gone before they were loaded, or loaded and gone since; a person allowed it
     """
 
     row_count: int = 0
@@ -71,6 +71,7 @@ class LoadedRange:
     fetched_bytes               of the log, as compressed there; the next plan estimates sizes by it
     repaired_header_key_count   header keys that were not UTF-8, and hold U+FFFD as Java would show them
     unreadable_timestamp_count  timestamps beyond what microseconds can hold, and null therefore
+    lost_ranges                 where the lost offsets lie; every other offset of the range was read
     """
 
     range: OffsetRange
@@ -79,6 +80,7 @@ class LoadedRange:
     fetched_bytes: int
     repaired_header_key_count: int = 0
     unreadable_timestamp_count: int = 0
+    lost_ranges: tuple[OffsetRange, ...] = ()
 
 
 def merge_adjacent(ranges: "Iterable[LoadedRange]") -> "tuple[LoadedRange, ...]":
@@ -100,6 +102,7 @@ def merge_adjacent(ranges: "Iterable[LoadedRange]") -> "tuple[LoadedRange, ...]"
             last.fetched_bytes + loaded.fetched_bytes,
             last.repaired_header_key_count + loaded.repaired_header_key_count,
             last.unreadable_timestamp_count + loaded.unreadable_timestamp_count,
+            last.lost_ranges + loaded.lost_ranges,
         )
     return tuple(merged)
 

@@ -120,7 +120,7 @@ def test_a_topic_harmed_between_plan_and_fetch_stops_while_the_others_commit(
     for topic in (harmed, healthy):
         produce(kafka, topic, messages(20, first=20))
     monkeypatch.setattr(
-        "loader.cli.run.ProgressListener", lambda _: Interruption(Step.LOAD, lambda: harm(kafka, harmed))
+        "loader.cli.run.ProgressListener", lambda *_: Interruption(Step.LOAD, lambda: harm(kafka, harmed))
     )
 
     ended = job.try_run()

@@ -43,7 +43,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[Step, Callable[[], o
         listeners: Iterator[Interruption] = itertools.chain(
             [Interruption(step, act)], iter(lambda: Interruption(Step.RECOVER, lambda: None), None)
         )
-        monkeypatch.setattr("loader.cli.run.ProgressListener", lambda _: next(listeners))
+        monkeypatch.setattr("loader.cli.run.ProgressListener", lambda *_: next(listeners))
 
     return set_up
 

@@ -12,7 +12,7 @@ from loader.kafka_source.client import KafkaClient
 from loader.kafka_source.metadata import read_listing
 from loader.kafka_source.reader import RangeReader
 from loader.records.decoder import decode
-from loader.values import FetchedRecords, OffsetRange, RangeCounts, TopicPartition
+from loader.values import FetchedRecords, LostOffsets, OffsetRange, RangeCounts, TopicPartition
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 from tests.end_to_end.producing import (
@@ -31,8 +31,9 @@ from .asking import create, delete, delete_records, settings, topic_id_of
 class Reading:
     """What became of a range: offsets of its rows, and its counts."""
 
-    def __init__(self, fetches: Iterator[FetchedRecords], wanted: OffsetRange) -> None:
+    def __init__(self, fetches: Iterator[FetchedRecords | LostOffsets], wanted: OffsetRange) -> None:
         self.offsets: list[int] = []
+        self.lost: list[OffsetRange] = []
         self.counts = RangeCounts()
         self.fetch_count = 0
         self._fetches = fetches
@@ -47,6 +48,10 @@ class Reading:
             if fetched is None:
                 break
             self.fetch_count += 1
+            if isinstance(fetched, LostOffsets):
+                self.lost.append(fetched.range)
+                self._position = fetched.range.end_offset
+                continue
             for decoded in decode(fetched, self._wanted, self._position, "read_committed"):
                 self.offsets += decoded.rows.column("offset").to_pylist()
                 self.counts += decoded.counts
@@ -141,6 +146,26 @@ def test_records_deleted_while_a_range_is_read_are_named_as_lost(
             read.go_on()
 
     assert read.offsets == list(range(10))
+
+
+def test_where_loss_is_allowed_deleted_offsets_are_named_and_the_rest_is_read(
+    kafka: KafkaCluster, new_topic: NewTopicFunction
+) -> None:
+    topic = new_topic()
+    for _ in range(5):
+        produce(kafka, topic, [Message(b"x" * 1000)] * 10, {"linger.ms": 500})
+    delete_records(kafka, topic, 4)
+    with KafkaClient(settings(kafka.bootstrap_servers, fetch_max_bytes=10_000)) as client:
+        client.connect(30_000)
+        reader = RangeReader(client, loss_allowed=True)
+        read = reading(client, topic, 1, 50, reader).go_on(fetch_count=2)
+        delete_records(kafka, topic, 35)
+        read.go_on()
+        whole = reading(client, topic, 5, 30, reader).go_on()
+
+    assert read.offsets == [*range(4, 10), *range(35, 50)]
+    assert read.lost == [OffsetRange(topic, 0, 1, 4), OffsetRange(topic, 0, 10, 35)]
+    assert (whole.offsets, whole.lost) == ([], [OffsetRange(topic, 0, 5, 30)])
 
 
 def test_a_log_that_ends_below_the_start_is_told_from_an_expired_one(

@@ -24,7 +24,7 @@ from loader.kafka_source.metadata import read_listing
 from loader.kafka_source.reader import RangeReader
 from loader.kafka_source.settings import KafkaSettings
 from loader.kafka_source.watermarks import read_bounds
-from loader.values import OffsetRange
+from loader.values import FetchedRecords, OffsetRange
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
 from tests.end_to_end.producing import messages, produce, wait_until
@@ -129,6 +129,7 @@ def test_a_user_with_the_right_password_reads_what_is_allowed(ann: KafkaClient) 
     fetched = next(RangeReader(ann).fetches(OffsetRange("open", 0, 0, 3), topic_id_of(ann, "open")))
 
     assert bounds.high_watermark == 3
+    assert isinstance(fetched, FetchedRecords)
     assert b"value 0" in bytes(fetched.records)
 
 

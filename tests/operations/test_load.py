@@ -113,7 +113,7 @@ def test_the_steps_of_a_run_come_in_their_order_and_a_run_with_nothing_new_has_f
 def test_a_run_that_fails_before_its_commit_leaves_no_files(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise CoverageGap("a bug")
 
     monkeypatch.setattr(load_module, "check_coverage", refuse)

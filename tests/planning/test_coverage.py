@@ -22,6 +22,7 @@ A0 = OffsetRange("a", 0, 10, 30)
 A0_REST = OffsetRange("a", 0, 30, 50)
 A1 = OffsetRange("a", 1, 0, 7)
 B0 = OffsetRange("b", 0, 5, 6)
+LOST = OffsetRange("a", 1, 0, 1)
 PLAN = (Split(0, (A0, A1), 100), Split(1, (A0_REST, B0), 100))
 
 
@@ -296,8 +297,18 @@ WRONG: dict[str, tuple[Change, str]] = {
     "negative bytes": (in_loaded(0, 1, fetched_bytes=-1), "a number that cannot be"),
     "an epoch below none": (in_loaded(0, 1, leader_epoch=-2), "a number that cannot be"),
     "offsets lost": (
-        in_loaded(0, 1, counts=RangeCounts(row_count=6, lost_count=1)),
+        in_loaded(0, 1, counts=RangeCounts(row_count=6, lost_count=1), lost_ranges=(LOST,)),
         r"a-1\[0, 7\) lost 1 offsets, and nobody allowed it",
+    ),
+    "offsets lost that are not named": (
+        in_loaded(0, 1, counts=RangeCounts(row_count=6, lost_count=1)),
+        r"a-1\[0, 7\) counts 1 lost offsets, but names no offsets",
+    ),
+    "lost offsets of elsewhere": (
+        in_loaded(
+            0, 1, counts=RangeCounts(row_count=6, lost_count=1), lost_ranges=(OffsetRange("a", 1, 7, 8),)
+        ),
+        r"a-1\[0, 7\) counts 1 lost offsets, but names a-1\[7, 8\)",
     ),
     "records quarantined nowhere": (
         in_loaded(0, 1, counts=RangeCounts(row_count=6, quarantined_count=1)),
@@ -396,7 +407,9 @@ def test_nothing_passes_with(change: Change, message: str) -> None:
 
 
 def test_lost_offsets_pass_when_a_person_allowed_them() -> None:
-    lossy = in_loaded(0, 1, counts=RangeCounts(row_count=6, lost_count=1))(good_results())
+    lossy = in_loaded(0, 1, counts=RangeCounts(row_count=6, lost_count=1), lost_ranges=(LOST,))(
+        good_results()
+    )
 
     assert check_coverage(PLAN, lossy, loss_allowed=True).counts.lost_count == 1
 

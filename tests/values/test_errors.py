@@ -14,6 +14,8 @@ RANGE = OffsetRange("orders", 3, 100, 250)
 
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "ConfigError": (["kafka: unknown key", "job: missing"], "job.toml"),
+    "PersonDecides": ("what happened, nothing lost", (errors.RUN_AGAIN, errors.REPAIR)),
+    "LedgerDamaged": ("commit 7 is missing, nothing lost", (errors.RUN_AGAIN, errors.REPAIR)),
     "FetchStalled": (RANGE, 120.0, "waiting because broker 1 is away"),
     "OffsetsExpired": (RANGE, 180),
     "TopicRecreated": ("orders", "id-1", "id-2"),
@@ -70,7 +72,18 @@ def test_an_error_that_words_itself_keeps_its_facts(name: str) -> None:
 
     assert vars(error), f"{name} keeps none of the facts in its message"
     for argument in ARGUMENTS[name]:
-        assert argument in vars(error).values() or isinstance(argument, list)
+        assert argument in (*vars(error).values(), error.args[0]) or isinstance(argument, list)
+
+
+@pytest.mark.parametrize("kind", [errors.PersonDecides, *subclasses(errors.PersonDecides)], ids=str)
+def test_where_a_person_decides_each_choice_comes_with_its_command(kind: type[errors.PersonDecides]) -> None:
+    error = example(kind)
+
+    assert isinstance(error, errors.PersonDecides)
+    assert error.choices
+    for choice in error.choices:
+        assert f"\n  - {choice.meaning}: {choice.command}" in str(error)
+        assert choice.command.startswith("kafka-loader ")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,31 @@
+"""Errors as a person and a program read them: what happened, and the command of each choice there is."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from loader.errors import Choice, LoaderError, PersonDecides
+
+
+def told(error: Exception, config: Path) -> str:
+    """The message of an error, with commands that can be pasted."""
+    return _naming(str(error), config)
+
+
+def failure_document(error: Exception, config: Path) -> dict[str, Any]:
+    """An error in a command's JSON."""
+    choices = error.choices if isinstance(error, PersonDecides) else ()
+    return {
+        "kind": type(error).__name__,
+        "message": told(error, config),
+        "exit_status": error.exit_status if isinstance(error, LoaderError) else 1,
+        "choices": [_choice_document(choice, config) for choice in choices],
+    }
+
+
+def _choice_document(choice: Choice, config: Path) -> dict[str, str]:
+    return {"meaning": choice.meaning, "command": _naming(choice.command, config)}
+
+
+def _naming(text: str, config: Path) -> str:
+    return text.replace(" CONFIG", f" {shlex.quote(str(config))}")
