@@ -100,6 +100,10 @@ class PathExists(LoaderError):
     """The target exists already and was left as it is."""
 
 
+class UnreadableFile(LoaderError):
+    """Not a Parquet file, or a broken one. Whether that matters, its place in the ledger decides."""
+
+
 class MoveOutcomeUnknown(StorageUnavailable):
     """A move got no answer: it may have been done. The caller reads back what it needs to know."""
 

@@ -47,6 +47,7 @@ class LoadTask:
 
     job: str
     job_id: str
+    cluster_id: str
     run_id: str
     destination: str
     kafka: KafkaSettings
@@ -95,6 +96,7 @@ class LoadTask:
             {
                 "loader.job": self.job,
                 "loader.job_id": self.job_id,
+                "loader.cluster_id": self.cluster_id,
                 "loader.run_id": self.run_id,
                 "loader.topic": topic,
                 "loader.topic_id": self.topic_ids[topic],
@@ -115,7 +117,8 @@ class LoadTask:
                     progress[wanted].lose(fetched.range, on_advance)
                 else:
                     progress[wanted].take(fetched, sink, self.kafka, on_advance)
-            return [each.finished() for each in progress.values()], sink.close()
+            loaded = [each.finished() for each in progress.values()]
+            return loaded, sink.close(loaded)
 
     def _fetches(
         self, reader: RangeReader, ranges: list[OffsetRange]

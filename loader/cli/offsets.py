@@ -4,6 +4,7 @@ from pathlib import Path
 
 from loader.cli import process, text
 from loader.operations.history import LoadedOffsets, read_history
+from loader.values.documents import encode_loaded_range
 
 
 def offsets(config: Path, topic: str | None, last: int, as_json: bool) -> int:
@@ -46,22 +47,9 @@ def offsets(config: Path, topic: str | None, last: int, as_json: bool) -> int:
 
 
 def _document(row: LoadedOffsets) -> dict[str, object]:
-    counts = row.loaded.counts
     return {
         "version": row.version,
         "run_id": row.run_id,
         "committed_at_ms": row.committed_at_ms,
-        "topic": row.loaded.range.topic,
-        "partition": row.loaded.range.partition,
-        "start_offset": row.loaded.range.start_offset,
-        "end_offset": row.loaded.range.end_offset,
-        "row_count": counts.row_count,
-        "aborted_count": counts.aborted_count,
-        "control_count": counts.control_count,
-        "compacted_count": counts.compacted_count,
-        "quarantined_count": counts.quarantined_count,
-        "lost_count": counts.lost_count,
-        "repaired_header_key_count": row.loaded.repaired_header_key_count,
-        "unreadable_timestamp_count": row.loaded.unreadable_timestamp_count,
-        "lost_ranges": [[lost.start_offset, lost.end_offset] for lost in row.loaded.lost_ranges],
+        **encode_loaded_range(row.loaded),
     }

@@ -12,6 +12,7 @@ from loader.cli.progress import ProgressListener
 from loader.commits.record import Commit
 from loader.operations.job import Job
 from loader.operations.load import LoadReport, load
+from loader.values.documents import encode_loaded_range
 
 
 def run(
@@ -127,24 +128,7 @@ def _document(report: LoadReport, seconds: float, config: Path) -> dict[str, Any
         "row_count": commit.counts.row_count if commit else 0,
         "file_count": len(commit.files) if commit else 0,
         "size_bytes": sum(file.size_bytes for file in commit.files) if commit else 0,
-        "ranges": [
-            {
-                "topic": loaded.range.topic,
-                "partition": loaded.range.partition,
-                "start_offset": loaded.range.start_offset,
-                "end_offset": loaded.range.end_offset,
-                "row_count": loaded.counts.row_count,
-                "aborted_count": loaded.counts.aborted_count,
-                "control_count": loaded.counts.control_count,
-                "compacted_count": loaded.counts.compacted_count,
-                "quarantined_count": loaded.counts.quarantined_count,
-                "lost_count": loaded.counts.lost_count,
-                "repaired_header_key_count": loaded.repaired_header_key_count,
-                "unreadable_timestamp_count": loaded.unreadable_timestamp_count,
-                "lost_ranges": [[lost.start_offset, lost.end_offset] for lost in loaded.lost_ranges],
-            }
-            for loaded in (commit.ranges if commit else ())
-        ],
+        "ranges": [encode_loaded_range(loaded) for loaded in (commit.ranges if commit else ())],
         "remaining_offsets": report.plan.limited.remaining_offsets,
         "failures": {
             topic: [failure_document(error, config) for error in errors]

@@ -21,6 +21,7 @@ from loader.values import (
     RangeCounts,
     TopicPosition,
 )
+from loader.values.documents import decode_loaded_range, encode_loaded_range
 
 FORMAT_VERSION = 1
 
@@ -71,7 +72,7 @@ def encode_commit(commit: Commit) -> bytes:
         "loader_version": commit.loader_version,
         "cluster_id": commit.cluster_id,
         "position": _encode_position(commit.position),
-        "ranges": [_encode_range(loaded) for loaded in commit.ranges],
+        "ranges": [encode_loaded_range(loaded) for loaded in commit.ranges],
         "files": [_encode_file(file) for file in commit.files],
         "removed_files": list(commit.removed_files),
     }
@@ -105,7 +106,7 @@ def decode_commit(document: bytes, path: str) -> Commit:
         loader_version=body["loader_version"],
         cluster_id=body["cluster_id"],
         position=_decode_position(body["position"]),
-        ranges=tuple(_decode_range(entry) for entry in body["ranges"]),
+        ranges=tuple(decode_loaded_range(entry) for entry in body["ranges"]),
         files=tuple(_decode_file(entry) for entry in body["files"]),
         removed_files=tuple(body["removed_files"]),
     )
@@ -151,45 +152,6 @@ def _decode_position(entries: dict[str, Any]) -> Position:
             )
             for name, entry in entries.items()
         }
-    )
-
-
-def _encode_range(loaded: LoadedRange) -> dict[str, Any]:
-    return {
-        "topic": loaded.range.topic,
-        "partition": loaded.range.partition,
-        "start_offset": loaded.range.start_offset,
-        "end_offset": loaded.range.end_offset,
-        "row_count": loaded.counts.row_count,
-        "quarantined_count": loaded.counts.quarantined_count,
-        "aborted_count": loaded.counts.aborted_count,
-        "control_count": loaded.counts.control_count,
-        "compacted_count": loaded.counts.compacted_count,
-        "lost_count": loaded.counts.lost_count,
-        "leader_epoch": loaded.leader_epoch,
-        "fetched_bytes": loaded.fetched_bytes,
-        "repaired_header_key_count": loaded.repaired_header_key_count,
-        "unreadable_timestamp_count": loaded.unreadable_timestamp_count,
-        "lost_ranges": [[lost.start_offset, lost.end_offset] for lost in loaded.lost_ranges],
-    }
-
-
-def _decode_range(entry: dict[str, Any]) -> LoadedRange:
-    return LoadedRange(
-        OffsetRange(entry["topic"], entry["partition"], entry["start_offset"], entry["end_offset"]),
-        RangeCounts(
-            entry["row_count"],
-            entry["quarantined_count"],
-            entry["aborted_count"],
-            entry["control_count"],
-            entry["compacted_count"],
-            entry["lost_count"],
-        ),
-        entry["leader_epoch"],
-        entry["fetched_bytes"],
-        entry["repaired_header_key_count"],
-        entry["unreadable_timestamp_count"],
-        tuple(OffsetRange(entry["topic"], entry["partition"], *lost) for lost in entry["lost_ranges"]),
     )
 
 

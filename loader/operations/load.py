@@ -173,6 +173,7 @@ def _task(
     return LoadTask(
         job=job.name,
         job_id=identity.job_id,
+        cluster_id=plan.cluster_id,
         run_id=ticket.run_id,
         destination=job.config.job.destination,
         kafka=job.kafka,

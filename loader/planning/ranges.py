@@ -29,11 +29,6 @@ class PlannedPartition:
         start_offset = self.range.start_offset
         return OffsetRange(self.range.topic, self.range.partition, start_offset, start_offset)
 
-    @property
-    def lost_count(self) -> int:
-        """How many of its offsets the log holds no more, at least."""
-        return max(min(self.bounds.log_start_offset, self.range.end_offset) - self.range.start_offset, 0)
-
 
 def plan_topic(
     bounds: TopicBounds,

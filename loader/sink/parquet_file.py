@@ -107,7 +107,15 @@ class ParquetFile:
             for wanted, span in sorted(summary.spans.items())
         )
         spans = [[part.partition, part.start_offset, part.end_offset] for part in ranges]
-        facts = {**provenance, "loader.ranges": json.dumps(spans), "loader.row_count": str(summary.row_count)}
+        earliest_ms = _milliseconds(summary.min_timestamp_us)
+        latest_ms = _milliseconds(summary.max_timestamp_us)
+        facts = {
+            **provenance,
+            "loader.staged_name": self._staged_name,
+            "loader.ranges": json.dumps(spans),
+            "loader.row_count": str(summary.row_count),
+            "loader.timestamps_ms": json.dumps([earliest_ms, latest_ms]),
+        }
         with self._output:
             self._writer.add_key_value_metadata(facts)
             self._writer.close()
@@ -124,8 +132,8 @@ class ParquetFile:
             size_bytes=found_bytes,
             row_count=summary.row_count,
             ranges=ranges,
-            min_timestamp_ms=_milliseconds(summary.min_timestamp_us),
-            max_timestamp_ms=_milliseconds(summary.max_timestamp_us),
+            min_timestamp_ms=earliest_ms,
+            max_timestamp_ms=latest_ms,
         )
 
     def abandon(self, error: BaseException) -> None:

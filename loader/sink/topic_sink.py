@@ -1,6 +1,7 @@
 """The rows of one topic on their way into files: gathered per time folder into whole row groups."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -13,7 +14,8 @@ from loader.sink.columns import integers
 from loader.sink.parquet_file import ParquetFile
 from loader.sink.time_folders import split_by_time
 from loader.storage.protocol import Storage
-from loader.values import DataFile, OffsetRange, layout
+from loader.values import DataFile, LoadedRange, OffsetRange, layout
+from loader.values.documents import encode_loaded_range
 
 MAX_OPEN_FILES = 32
 """Of one sink. Records of very mixed times would else hold a file open for every hour there ever was."""
@@ -93,11 +95,20 @@ class TopicSink:
             )
         self._last_offsets[wanted] = int(offsets[-1])
 
-    def close(self) -> tuple[DataFile, ...]:
-        """Write what waits, finish every file, and say which there are."""
+    def close(self, loaded: Sequence[LoadedRange]) -> tuple[DataFile, ...]:
+        """Write what waits, finish every file, and say which there are.
+
+        loaded  what the rows are of: goes to the footers of the last files, so that the counts of offsets
+                without a row can be read from the files alone
+        """
         for folder in list(self._folders.values()):
             self._write_row_group(folder)
-            self._close_file(folder)
+        share = {
+            "ranges": [encode_loaded_range(each) for each in loaded],
+            "file_count": self._opened_count,
+        }
+        for folder in list(self._folders.values()):
+            self._close_file(folder, {"loader.share": json.dumps(share)})
         return tuple(self._files)
 
     def __enter__(self) -> "TopicSink":
@@ -128,12 +139,12 @@ class TopicSink:
     def _write_row_group(self, folder: _Folder) -> None:
         if not folder.waiting:
             return
+        if folder.file is not None and folder.file.written_bytes >= self._config.target_file_bytes:
+            self._close_file(folder)
         file = folder.file or self._open_file(folder)
         file.write_row_group(folder.waiting)
         self._waiting_bytes -= folder.waiting_bytes
         folder.waiting, folder.waiting_bytes = [], 0
-        if file.written_bytes >= self._config.target_file_bytes:
-            self._close_file(folder)
 
     def _open_file(self, folder: _Folder) -> ParquetFile:
         opened = [other for other in self._folders.values() if other.file is not None]
@@ -144,8 +155,8 @@ class TopicSink:
         folder.file = ParquetFile(self._storage, self._staged_folder, staged_name, self._schema, self._config)
         return folder.file
 
-    def _close_file(self, folder: _Folder) -> None:
+    def _close_file(self, folder: _Folder, facts: Mapping[str, str] | None = None) -> None:
         if folder.file is None:
             return
         file, folder.file = folder.file, None
-        self._files.append(file.close(folder.path, self._provenance))
+        self._files.append(file.close(folder.path, {**self._provenance, **(facts or {})}))

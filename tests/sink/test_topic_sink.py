@@ -67,7 +67,7 @@ def write(storage: Storage, batches: Sequence[pa.RecordBatch], **config: Any) ->
     with new_sink(storage, **config) as sink:
         for batch in batches:
             sink.write(wanted(partition=batch["partition"][0].as_py()), batch)
-        return sink.close()
+        return sink.close(())
 
 
 def read(storage: Storage, file: DataFile) -> pq.ParquetFile:
@@ -117,7 +117,14 @@ def test_the_footer_tells_where_the_rows_are_from(storage: Storage) -> None:
         for key, value in read(storage, file).metadata.metadata.items()
         if key.startswith(b"loader.")
     }
-    assert footer == {**PROVENANCE, "loader.ranges": "[[0, 10, 13], [3, 0, 2]]", "loader.row_count": "5"}
+    assert footer == {
+        **PROVENANCE,
+        "loader.staged_name": file.staged_name,
+        "loader.ranges": "[[0, 10, 13], [3, 0, 2]]",
+        "loader.row_count": "5",
+        "loader.timestamps_ms": f"[{T0_US // 1000}, {T0_US // 1000}]",
+        "loader.share": '{"ranges": [], "file_count": 1}',
+    }
     assert json.loads(footer["loader.ranges"]) == [
         [part.partition, part.start_offset, part.end_offset] for part in file.ranges
     ]
@@ -222,7 +229,7 @@ def test_few_files_are_open_at_once_however_mixed_the_times(
             waiting = sum(folder.waiting_bytes for folder in sink._folders.values())
             most_open = max(most_open, sum(folder.file is not None for folder in sink._folders.values()))
             assert waiting == sink._waiting_bytes < 16 * 1024
-        files = sink.close()
+        files = sink.close(())
 
     assert 0 < most_open <= 8
     offsets = [offset for file in files for offset in read(storage, file).read()["offset"].to_pylist()]
@@ -232,7 +239,7 @@ def test_few_files_are_open_at_once_however_mixed_the_times(
 def test_nothing_written_makes_no_file(storage: Storage) -> None:
     with new_sink(storage) as sink:
         sink.write(wanted(), rows(0))
-        assert sink.close() == ()
+        assert sink.close(()) == ()
 
     with pytest.raises(PathNotFound):
         storage.list("")

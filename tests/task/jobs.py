@@ -30,6 +30,7 @@ def a_task(
     return LoadTask(
         job=JOB,
         job_id="j-1",
+        cluster_id="c-1",
         run_id="run-a",
         destination=storage.url,
         kafka=kafka,

@@ -1,0 +1,122 @@
+"""What a Parquet file of this loader says about itself, in its footer.
+
+The footer of each file names the run, the topic and the offsets of its rows. The last files of each
+attempt also hold the share: the ranges that it loaded, with the count of every offset that has no row.
+So the ledger can be rebuilt from the files alone.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from loader.errors import UnreadableFile
+from loader.storage.protocol import Storage
+from loader.values import DataFile, LoadedRange, OffsetRange
+from loader.values.documents import decode_loaded_range
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one attempt loaded of one topic.
+
+    ranges      with the counts of all their offsets
+    file_count  how many files hold their rows
+    """
+
+    ranges: tuple[LoadedRange, ...]
+    file_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footer:
+    """Who wrote a file, and of what.
+
+    file   as its commit lists it; path and size are those it was found with
+    share  None where the file was finished before its attempt had read everything
+    """
+
+    job: str
+    job_id: str
+    cluster_id: str
+    run_id: str
+    topic_id: str
+    file: DataFile
+    share: Share | None
+
+    @property
+    def topic(self) -> str:
+        """The one topic of its rows."""
+        return self.file.ranges[0].topic
+
+    @property
+    def attempt(self) -> str:
+        """What the staged names of all files of one share begin with."""
+        return self.file.staged_name.rpartition("-")[0]
+
+
+def read_footer(storage: Storage, path: str, size_bytes: int) -> Footer | None:
+    """The footer of a file; None where another program wrote it.
+
+    Raises PathNotFound; UnreadableFile where it is not Parquet, or says what cannot be.
+    """
+    metadata = read_metadata(storage, path)
+    facts = {key.decode(): value.decode() for key, value in (metadata.metadata or {}).items() if _ours(key)}
+    if not facts:
+        return None
+    try:
+        footer = _footer(facts, path, size_bytes)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise UnreadableFile(f"{storage.url}/{path}: its footer is none of this loader: {error!r}") from error
+    if footer.file.row_count != metadata.num_rows:
+        raise UnreadableFile(
+            f"{storage.url}/{path} has {metadata.num_rows} rows, but its footer tells of"
+            f" {footer.file.row_count}"
+        )
+    return footer
+
+
+def read_metadata(storage: Storage, path: str) -> pq.FileMetaData:
+    """Parquet's own metadata. Raises PathNotFound, and UnreadableFile where it is not Parquet."""
+    try:
+        with storage.open(path) as file:
+            return pq.ParquetFile(pa.PythonFile(file, mode="r")).metadata
+    except pa.ArrowException as error:
+        raise UnreadableFile(f"{storage.url}/{path} is not a whole Parquet file: {error}") from error
+
+
+def _ours(key: bytes) -> bool:
+    return key.startswith(b"loader.")
+
+
+def _footer(facts: Mapping[str, str], path: str, size_bytes: int) -> Footer:
+    topic = facts["loader.topic"]
+    earliest_ms, latest_ms = json.loads(facts["loader.timestamps_ms"])
+    spans = json.loads(facts["loader.ranges"])
+    file = DataFile(
+        path=path,
+        staged_name=facts["loader.staged_name"],
+        size_bytes=size_bytes,
+        row_count=int(facts["loader.row_count"]),
+        ranges=tuple(OffsetRange(topic, *span) for span in spans),
+        min_timestamp_ms=earliest_ms,
+        max_timestamp_ms=latest_ms,
+    )
+    if not file.ranges:
+        raise ValueError("no ranges")
+    return Footer(
+        job=facts["loader.job"],
+        job_id=facts["loader.job_id"],
+        cluster_id=facts["loader.cluster_id"],
+        run_id=facts["loader.run_id"],
+        topic_id=facts["loader.topic_id"],
+        file=file,
+        share=_share(facts["loader.share"]) if "loader.share" in facts else None,
+    )
+
+
+def _share(text: str) -> Share:
+    document = json.loads(text)
+    return Share(tuple(map(decode_loaded_range, document["ranges"])), document["file_count"])
