@@ -10,6 +10,7 @@ the last progress.
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from kafka import errors as kafka_errors
@@ -37,6 +38,9 @@ VANISHED_AFTER_S = 10.0
 
 FIRST_VERSION_BY_TOPIC_ID = 13
 """Of Fetch: asks by topic id, so that a recreated topic cannot answer (KIP-516)."""
+
+READ_UNCOMMITTED, READ_COMMITTED = 0, 1
+"""As Fetch spells the isolation level (KIP-98)."""
 
 UNKNOWN_TOPIC = (
     kafka_errors.UnknownTopicOrPartitionError,
@@ -85,6 +89,8 @@ class RangeReader:
                 yield fetched
                 return
             position = extent.next_offset
+            if position is None and (behind := self._batch_behind(rest, topic_id, fetched)) is not None:
+                fetched, position = behind, rest.end_offset
             if position is None or position <= rest.start_offset:
                 self._patience.wait(rest, "the broker sends no records, though the range's end is committed")
                 continue
@@ -94,8 +100,37 @@ class RangeReader:
                 wanted.topic, wanted.partition, min(position, wanted.end_offset), wanted.end_offset
             )
 
-    def _fetch(self, rest: OffsetRange, topic_id: str) -> FetchedRecords | None:
-        """One fetch at the start of `rest`; None after a failure that is worth another try."""
+    def _batch_behind(
+        self, rest: OffsetRange, topic_id: str, nothing: FetchedRecords
+    ) -> FetchedRecords | None:
+        """The first batch of the log from the start of `rest` on, if it lies behind the range; else None.
+
+        Under read_committed a broker sends what lies before its last stable offset. Where all of that was
+        compacted away, and the next batch is of an open transaction, it sends nothing, as long as the
+        transaction is open. A throttled broker, a follower that is behind and a leader that has just
+        begun send nothing as well: only a batch proves that there is nothing before it.
+        """
+        is_committed = self._settings.isolation_level == READ_COMMITTED
+        if not is_committed or nothing.last_stable_offset < rest.end_offset:
+            return None
+        try:
+            found = self._fetch(rest, topic_id, first_batch_only=True)
+        except OffsetsExpired:
+            return None  # the next fetch finds that as well
+        if found is None or found.log_start_offset > rest.start_offset:
+            return None
+        extent = measure(found.records)
+        if not extent.is_sound or extent.first_offset is None or extent.first_offset < rest.end_offset:
+            return None
+        return replace(found, last_stable_offset=nothing.last_stable_offset)
+
+    def _fetch(
+        self, rest: OffsetRange, topic_id: str, *, first_batch_only: bool = False
+    ) -> FetchedRecords | None:
+        """One fetch at the start of `rest`; None after a failure that is worth another try.
+
+        first_batch_only  also when it belongs to an open or aborted transaction
+        """
         partition = rest.topic_partition
         node_id = self._followers.get(partition)
         if node_id is None:
@@ -103,7 +138,8 @@ class RangeReader:
         if node_id is None:
             return None
         try:
-            response = self._client.ask(_fetch_request(rest, topic_id, self._settings), node_id)
+            request = _fetch_request(rest, topic_id, self._settings, first_batch_only=first_batch_only)
+            response = self._client.ask(request, node_id)
         except BrokerUnavailable as error:
             self._forget(partition)
             self._patience.wait(rest, str(error))
@@ -201,23 +237,26 @@ class RangeReader:
         self._followers.pop(partition, None)
 
 
-def _fetch_request(rest: OffsetRange, topic_id: str, settings: KafkaSettings) -> Any:
+def _fetch_request(
+    rest: OffsetRange, topic_id: str, settings: KafkaSettings, *, first_batch_only: bool = False
+) -> Any:
     topic_type = FetchRequest.FetchTopic
+    max_bytes = 1 if first_batch_only else settings.fetch_max_bytes  # the first is sent whole (KIP-74)
     partition = topic_type.FetchPartition(
         partition=rest.partition,
         current_leader_epoch=-1,
         fetch_offset=rest.start_offset,
         last_fetched_epoch=-1,
         log_start_offset=-1,
-        partition_max_bytes=settings.fetch_max_bytes,
+        partition_max_bytes=max_bytes,
     )
     return FetchRequest(
         min_version=FIRST_VERSION_BY_TOPIC_ID,
         replica_id=-1,
         max_wait_ms=settings.fetch_max_wait_ms,
         min_bytes=1,
-        max_bytes=settings.fetch_max_bytes,
-        isolation_level=settings.isolation_level,
+        max_bytes=max_bytes,
+        isolation_level=READ_UNCOMMITTED if first_batch_only else settings.isolation_level,
         session_id=0,
         session_epoch=-1,
         topics=[topic_type(topic=rest.topic, topic_id=parse_topic_id(topic_id), partitions=[partition])],

@@ -119,7 +119,8 @@ def _needed_headers(
         if header.last_offset < fetched.fetch_offset:
             problem = f"the batch ends at {header.last_offset}, but {fetched.fetch_offset} was asked for"
             raise _corrupt(fetched, MalformedBatch(problem, header.base_offset))
-        if header.last_offset >= visible_end:
+        # A batch behind the range may be open: it delivers nothing, and shows that nothing lies before it.
+        if header.last_offset >= visible_end and header.base_offset < wanted.end_offset:
             name = "last stable offset" if is_committed else "high watermark"
             problem = f"the batch ends at {header.last_offset}, but the {name} is {visible_end}"
             raise _corrupt(fetched, MalformedBatch(problem, header.base_offset))

@@ -11,10 +11,12 @@ from loader.records.compilation import ensure_compiled
 class Extent(NamedTuple):
     """The whole batches of a response.
 
-    next_offset  the last one's last offset + 1, None when there is no whole batch
-    is_sound     False when what follows them cannot be a batch; decoding says what is wrong with it
+    first_offset  the first one's base offset, None when there is no whole batch
+    next_offset   the last one's last offset + 1, likewise
+    is_sound      False when what follows them cannot be a batch; decoding says what is wrong with it
     """
 
+    first_offset: int | None
     next_offset: int | None
     is_sound: bool
 
@@ -26,6 +28,9 @@ def measure(records: bytes | memoryview) -> Extent:
     starts = np.empty(octets.size // layout.HEADER_BYTES, np.int64)
     problem, count, _ = layout.find_batches(octets, starts)
     if not count:
-        return Extent(None, not problem)
-    last = octets[starts[count - 1] :][: layout.HEADER_BYTES].view(layout.HEADER)[0]
-    return Extent(int(last["base_offset"]) + int(last["last_offset_delta"]) + 1, not problem)
+        return Extent(None, None, not problem)
+    first, last = (
+        octets[start:][: layout.HEADER_BYTES].view(layout.HEADER)[0] for start in starts[[0, count - 1]]
+    )
+    next_offset = int(last["base_offset"]) + int(last["last_offset_delta"]) + 1
+    return Extent(int(first["base_offset"]), next_offset, not problem)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.end_to_end.producing import (
     wait_for_ends,
     wait_until,
 )
+from tests.records.batches import numbered
 
 from .asking import create, delete, delete_records, settings, topic_id_of
 
@@ -221,6 +223,59 @@ def test_an_empty_fetch_is_not_the_end(kafka: KafkaCluster, new_topic: NewTopicF
             read.go_on()
 
     assert read.offsets == list(range(10))
+
+
+class Answers:
+    """A broker whose answers to fetches are given: by isolation, the offsets of the only batch."""
+
+    def __init__(self, **offsets: tuple[int, int] | None) -> None:
+        self.settings = settings("nobody:1", stall_timeout_s=0.2)
+        self._offsets = offsets
+
+    def fetch(self, rest: OffsetRange, _: str, *, first_batch_only: bool = False) -> FetchedRecords:
+        batch = self._offsets["uncommitted" if first_batch_only else "committed"]
+        return FetchedRecords(
+            topic=rest.topic,
+            partition=rest.partition,
+            fetch_offset=rest.start_offset,
+            records=b"" if batch is None else numbered(batch[0], batch[1] - batch[0]).encode(),
+            high_watermark=self._offsets["ends"][1],  # type: ignore[index]  # always given
+            last_stable_offset=self._offsets["ends"][0],  # type: ignore[index]
+            log_start_offset=0,
+            node_id=1,
+        )
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param({"ends": (10, 20), "uncommitted": None}, id="neither-shows-a-batch"),
+        pytest.param({"ends": (10, 20), "uncommitted": (5, 9)}, id="a-batch-within-the-range"),
+        pytest.param({"ends": (9, 20), "uncommitted": (10, 12)}, id="a-stable-end-below-the-range's"),
+    ],
+)
+def test_an_empty_fetch_is_no_proof_that_offsets_were_compacted_away(
+    answers: dict[str, tuple[int, int] | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = Answers(committed=None, **answers)
+    reader = RangeReader(cast(KafkaClient, broker))
+    monkeypatch.setattr(reader, "_fetch", broker.fetch)
+
+    with pytest.raises(FetchStalled, match="the broker sends no records"):
+        next(reader.fetches(OffsetRange("orders", 0, 3, 10), "id"))
+
+
+def test_a_batch_behind_the_range_proves_that_its_offsets_were_compacted_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broker = Answers(committed=None, ends=(10, 20), uncommitted=(10, 12))
+    reader = RangeReader(cast(KafkaClient, broker))
+    monkeypatch.setattr(reader, "_fetch", broker.fetch)
+    wanted = OffsetRange("orders", 0, 3, 10)
+
+    read = Reading(reader.fetches(wanted, "id"), wanted).go_on()
+
+    assert (read.offsets, read.counts) == ([], RangeCounts(compacted_count=7))
 
 
 def three_batches(kafka: KafkaCluster, topic: str, replicas: int = 1) -> None:

@@ -102,11 +102,15 @@ def test_a_batch_length_below_that_of_a_header_is_refused() -> None:
 @given(log=logs(), cut=st.integers(0, 3000))
 def test_the_extent_ends_with_the_last_whole_batch(log: Log, cut: int) -> None:
     response = log.encode()[:cut]
-    ends = [header.last_offset + 1 for header, _ in whole_batches(response)]
+    headers = [header for header, _ in whole_batches(response)]
 
-    assert measure(response) == Extent(ends[-1] if ends else None, True)
+    assert measure(response) == (
+        Extent(headers[0].base_offset, headers[-1].last_offset + 1, True)
+        if headers
+        else Extent(None, None, True)
+    )
 
 
 def test_the_extent_of_a_response_with_a_wrong_batch_is_not_sound() -> None:
-    assert measure(numbered(0, 5).encode() + Batch(4).encode()) == Extent(5, False)
-    assert measure(Batch(0, magic=1).encode()) == Extent(None, False)
+    assert measure(numbered(0, 5).encode() + Batch(4).encode()) == Extent(0, 5, False)
+    assert measure(Batch(0, magic=1).encode()) == Extent(None, None, False)
