@@ -2,16 +2,17 @@
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
+from loader.operations.load import Step
 from local_services.hdfs import HdfsCluster
 from local_services.kafka import KafkaCluster
 
-from .crashes import start_fork_server
+from .crashes import Interruption, start_fork_server
 from .folders import Folder, HdfsFolder, LocalFolder
 from .jobs import Job, write_config
 
@@ -81,3 +82,19 @@ def new_job(kafka: KafkaCluster, tmp_path: Path, local_folder: LocalFolder) -> N
         return Job(config, folder)
 
     return write
+
+
+InterruptFunction = Callable[[Step, Callable[[], object]], None]
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> InterruptFunction:
+    """`interrupt(step, act)`: the next run in this process does `act` when it comes to that step."""
+
+    def set_up(step: Step, act: Callable[[], object]) -> None:
+        listeners: Iterator[Interruption] = itertools.chain(
+            [Interruption(step, act)], iter(lambda: Interruption(Step.RECOVER, lambda: None), None)
+        )
+        monkeypatch.setattr("loader.cli.run.ProgressListener", lambda *_: next(listeners))
+
+    return set_up

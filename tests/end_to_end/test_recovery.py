@@ -1,7 +1,6 @@
 """A run that is killed, fails or meets another: the next leaves each offset published exactly once."""
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from loader.operations.load import Step
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 
-from .conftest import NewFolderFunction, NewJobFunction
-from .crashes import Interruption, finished, killed_at_step, killed_before_write, run_at_once
+from .conftest import InterruptFunction, NewFolderFunction, NewJobFunction
+from .crashes import finished, killed_at_step, killed_before_write, run_at_once
 from .folders import commit_paths, published_paths, staged_paths
 from .jobs import Job
 from .producing import HOUR_MS, T0_MS, messages, produce
@@ -33,19 +32,6 @@ class RunFailed(Exception):
 
 def fail() -> None:
     raise RunFailed
-
-
-@pytest.fixture
-def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[Step, Callable[[], object]], None]:
-    """`interrupt(step, act)`: the next run in this process does `act` when it comes to that step."""
-
-    def set_up(step: Step, act: Callable[[], object]) -> None:
-        listeners: Iterator[Interruption] = itertools.chain(
-            [Interruption(step, act)], iter(lambda: Interruption(Step.RECOVER, lambda: None), None)
-        )
-        monkeypatch.setattr("loader.cli.run.ProgressListener", lambda *_: next(listeners))
-
-    return set_up
 
 
 @pytest.fixture
@@ -136,7 +122,7 @@ def test_a_run_that_fails_before_its_commit_leaves_nothing(
     topic: str,
     new_folder: NewFolderFunction,
     new_job: NewJobFunction,
-    interrupt: Callable[[Step, Callable[[], object]], None],
+    interrupt: InterruptFunction,
 ) -> None:
     folder = new_folder(kind)
     job = new_job(topic, folder=folder)
@@ -157,7 +143,7 @@ def test_of_two_runs_at_once_one_commits_and_the_other_leaves_nothing(
     topic: str,
     new_folder: NewFolderFunction,
     new_job: NewJobFunction,
-    interrupt: Callable[[Step, Callable[[], object]], None],
+    interrupt: InterruptFunction,
 ) -> None:
     job = new_job(topic, folder=new_folder(kind))
     first = []
