@@ -134,6 +134,7 @@ COMPARE = Choice("see which loaded rows Kafka still has", "kafka-loader verify C
 REPAIR = Choice(
     "rebuild the ledger from what is published: shows what it finds, and asks", "kafka-loader repair CONFIG"
 )
+RECORD_LOSS = Choice("record the missing rows as lost", "kafka-loader repair CONFIG --accept-loss")
 
 
 class PersonDecides(LoaderError):

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from loader.errors import ClusterChanged, LedgerDamaged, PathExists, PathNotFound
+from loader.errors import REPAIR, RUN_AGAIN, ClusterChanged, LedgerDamaged, PathExists, PathNotFound
 from loader.storage.protocol import Storage
 from loader.values import layout
 
@@ -36,12 +36,15 @@ def read_identity(storage: Storage, job: str) -> JobIdentity | None:
     except (ValueError, TypeError) as error:
         raise LedgerDamaged(
             f"{storage.url}/{path} is not a job's identity: {len(document)} bytes, {error}. Nothing was"
-            " read or committed; published rows are untouched. Restore the file from a backup or snapshot."
+            " read or committed; published rows are untouched. Restore the file from a backup or snapshot, or"
+            " make it anew from the commits.",
+            [RUN_AGAIN, REPAIR],
         ) from error
     if identity.name != job:
         raise LedgerDamaged(
             f"{storage.url}/{path} belongs to job {identity.name!r}, not {job!r}: the folder was renamed or"
-            " copied. Nothing was read or committed. Give job.name its old value, or the folder its old name."
+            " copied. Nothing was read or committed. Give job.name its old value, or the folder its old name.",
+            [RUN_AGAIN],
         )
     return identity
 
@@ -60,6 +63,7 @@ def create_identity(storage: Storage, identity: JobIdentity) -> JobIdentity:
     if known is None:
         raise LedgerDamaged(
             f"{storage.url}/{path} vanished right after it was written. Nothing was committed. Find out what"
-            " deletes files there, then run again."
+            " deletes files there.",
+            [RUN_AGAIN],
         )
     return known

@@ -1,10 +1,13 @@
-"""The commits of a job: numbered from 1, without a hole, never changed, never overwritten."""
+"""The commits of a job: numbered without a hole, never changed, never overwritten."""
 
 import re
 from collections.abc import Sequence
 
+from loader.commits.markers import read_marker, set_marker
 from loader.commits.record import Commit, decode_commit, encode_commit
 from loader.errors import (
+    REPAIR,
+    RUN_AGAIN,
     AccessDenied,
     CommitOutcomeUnknown,
     CommitSuperseded,
@@ -28,30 +31,42 @@ class CommitLog:
         self._job = job
 
     def versions(self) -> range:
-        """The numbers there are, from 1; empty before the first commit.
+        """The numbers there are, from 1 or from a repair on; empty before the first commit.
 
-        Raises LedgerDamaged when one is missing, and what the storage raises when the folder cannot be
-        read: that is never taken for an empty ledger.
+        Raises LedgerDamaged when one is missing, also the newest, and what the storage raises when the folder
+        cannot be read: that is never taken for an empty ledger.
         """
-        numbers = sorted(
-            int(match.group(1))
-            for entry in self._entries()
-            if (match := COMMIT_NAME.fullmatch(entry.path.rpartition("/")[2]))
-        )
-        if numbers != list(range(1, len(numbers) + 1)):
-            missing = sorted(set(range(1, numbers[-1] + 1)) - set(numbers))
+        numbers = self.numbers()
+        first = read_marker(self._storage, layout.first_folder(self._job))
+        last = max(first, read_marker(self._storage, layout.newest_folder(self._job)), *numbers, 0)
+        first = first or 1
+        missing = sorted({*range(first, last + 1)} - {*numbers})
+        if missing:
+            raise self._has_hole(numbers, missing, last)
+        if numbers and numbers[0] < first:
             raise LedgerDamaged(
-                f"{self._storage.url}/{layout.commits_folder(self._job)} has no commit"
-                f" {', '.join(map(str, missing[:5]))}{' …' if len(missing) > 5 else ''}, but has"
-                f" {numbers[-1]}. Nothing was read or committed; published rows are untouched. Restore the"
-                " missing files from a backup or snapshot of the file system."
+                f"{self._storage.url}/{layout.commits_folder(self._job)} has commits before {first}, with"
+                " which a repair began the ledger anew. Nothing was read or committed; published rows are"
+                f" untouched. Move commit {numbers[0]} away.",
+                [RUN_AGAIN, REPAIR],
             )
-        return range(1, len(numbers) + 1)
+        return range(first, last + 1)
+
+    def numbers(self) -> list[int]:
+        """The numbers of the commits that are there, sorted, whatever is missing between them."""
+        names = (entry.path.rpartition("/")[2] for entry in self._entries())
+        return sorted(int(match.group(1)) for name in names if (match := COMMIT_NAME.fullmatch(name)))
 
     def newest(self) -> Commit | None:
         """The newest commit, None before the first. Raises what `versions` and `read` raise."""
         versions = self.versions()
-        return self.read(versions[-1]) if versions else None
+        if not versions:
+            return None
+        try:
+            return self.read(versions[-1])
+        except LedgerDamaged as error:
+            said = f"{error.args[0]} {self._last_good(versions[:-1])}"
+            raise LedgerDamaged(said, error.choices) from error
 
     def read(self, version: int) -> Commit:
         """One commit. Raises PathNotFound, and LedgerDamaged when it is not what was written."""
@@ -60,7 +75,8 @@ class CommitLog:
         if commit.version != version:
             raise LedgerDamaged(
                 f"{self._storage.url}/{path} holds commit {commit.version}: it was renamed. Nothing was"
-                " read or committed. Give the file its name back."
+                " read or committed. Give the file its name back.",
+                [RUN_AGAIN, REPAIR],
             )
         return commit
 
@@ -99,6 +115,33 @@ class CommitLog:
         except PathNotFound:
             return True
 
+    def mark_published(self, version: int) -> None:
+        """Note that commit `version` is there, so that its loss is found."""
+        set_marker(self._storage, layout.newest_folder(self._job), version)
+
+    def mark_first(self, version: int) -> None:
+        """Note that a repair begins the ledger anew with `version`: what comes before it counts no more."""
+        set_marker(self._storage, layout.first_folder(self._job), version)
+
+    def _has_hole(self, numbers: Sequence[int], missing: Sequence[int], last: int) -> LedgerDamaged:
+        named = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
+        return LedgerDamaged(
+            f"{self._storage.url}/{layout.commits_folder(self._job)} has no commit {named}, though"
+            f" {last} was made. {self._last_good(numbers)} Nothing was read or committed; published rows are"
+            " untouched. Restore the missing files from a backup or snapshot of the file system, or rebuild"
+            " them.",
+            [RUN_AGAIN, REPAIR],
+        )
+
+    def _last_good(self, numbers: Sequence[int]) -> str:
+        for version in reversed(numbers):
+            try:
+                self.read(version)
+            except (LedgerDamaged, PathNotFound):
+                continue
+            return f"The last good version is {version}."
+        return "There is no good version."
+
     def _draft(self, run_id: str) -> str:
         return f"{layout.run_folder(self._job, run_id)}/commit.json"
 
@@ -107,7 +150,7 @@ class CommitLog:
         try:
             there = self.read(commit.version)
         except LoaderError as unreadable:
-            what = f"got no clear answer ({failure}), and cannot be read back ({unreadable})"
+            what = f"got no clear answer ({failure}), and cannot be read back ({unreadable.args[0]})"
             raise self._unknown(commit, what) from failure
         if there.run_id != commit.run_id:
             raise CommitSuperseded(commit.version, commit.run_id, there.run_id)
@@ -143,5 +186,6 @@ def require_absent(storage: Storage, path: str) -> None:
     if any(entry.path == path for entry in entries):
         raise LedgerDamaged(
             f"{storage.url}/{path} is in the listing of its folder but cannot be opened. Nothing was read or"
-            " committed. Check its permissions."
+            " committed. Check its permissions.",
+            [RUN_AGAIN],
         )

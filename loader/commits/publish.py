@@ -4,8 +4,17 @@ Done after the commit, and again by the next run if this one dies here. It can b
 runs can do it at once: a file that is at its place with its size is done, whoever moved it.
 """
 
+from loader.commits.log import CommitLog
 from loader.commits.record import Commit
-from loader.errors import LedgerDamaged, MoveOutcomeUnknown, PathExists, PathNotFound, StorageUnavailable
+from loader.errors import (
+    RECORD_LOSS,
+    RUN_AGAIN,
+    LedgerDamaged,
+    MoveOutcomeUnknown,
+    PathExists,
+    PathNotFound,
+    StorageUnavailable,
+)
 from loader.storage.protocol import Storage
 from loader.values import DataFile, layout
 
@@ -20,6 +29,7 @@ def publish(storage: Storage, job: str, commit: Commit) -> None:
     folder = layout.run_folder(job, commit.run_id)
     for file in commit.files:
         _publish_file(storage, folder, file)
+    CommitLog(storage, job).mark_published(commit.version)
     storage.delete(folder)
 
 
@@ -53,10 +63,12 @@ def _publish_file(storage: Storage, folder: str, file: DataFile) -> None:
             f"{storage.url}/{file.path} is committed, but neither there nor staged as"
             f" {folder}/{file.staged_name}: it was removed. {file.row_count} rows of"
             f" {', '.join(map(str, file.ranges))} are missing from the destination. Restore the file from a"
-            " backup or snapshot."
+            " backup or snapshot, or record its rows as lost.",
+            [RUN_AGAIN, RECORD_LOSS],
         ) from error
     if found_bytes != file.size_bytes:
         raise LedgerDamaged(
             f"{storage.url}/{file.path} has {found_bytes} bytes, but {file.size_bytes} were committed:"
-            " another program wrote there. Move that file away and run again."
+            " another program wrote there. Move that file away.",
+            [RUN_AGAIN, RECORD_LOSS],
         )

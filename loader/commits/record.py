@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from loader.errors import LedgerDamaged
+from loader.errors import REPAIR, RUN_AGAIN, LedgerDamaged
 from loader.values import (
     DataFile,
     LoadedRange,
@@ -25,7 +25,7 @@ from loader.values.documents import decode_loaded_range, encode_loaded_range
 
 FORMAT_VERSION = 1
 
-Operation = Literal["load"]
+Operation = Literal["load", "repair"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class Commit:
     """What one run did, and where the job stands after it.
 
     version       1, 2, 3, …; a run that began at version N can only commit N + 1
+    operation     load: what was new in Kafka; repair: all that is known of the job, the ledger begins anew
     job_id        of the job's identity document: a ledger moved under another job is found out
     position      the whole position, so the newest commit is enough to go on
     ranges        what this run loaded, with its counts
@@ -123,7 +124,8 @@ def _checksum(canonical: str) -> str:
 def _damaged(path: str, what: str) -> LedgerDamaged:
     return LedgerDamaged(
         f"{path} {what}. Nothing was read or committed; published rows are untouched. Restore the file from a"
-        " backup or snapshot of the file system."
+        " backup or snapshot of the file system, or rebuild the ledger.",
+        [RUN_AGAIN, REPAIR],
     )
 
 

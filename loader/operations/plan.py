@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 from loader.commits.identity import read_identity
 from loader.commits.log import CommitLog
 from loader.commits.record import Commit
-from loader.errors import AccessDenied, LedgerDamaged, LoaderError, PathNotFound, TopicVanished
+from loader.errors import (
+    LOAD_APART,
+    REPAIR,
+    RUN_AGAIN,
+    AccessDenied,
+    LedgerDamaged,
+    LoaderError,
+    PathNotFound,
+    TopicVanished,
+)
 from loader.kafka_source.client import KafkaClient
 from loader.kafka_source.epochs import read_epoch_ends
 from loader.kafka_source.metadata import ClusterListing, read_listing
@@ -91,7 +100,7 @@ def plan_load(job: Job, newest: Commit | None, slots: int, *, loss_allowed: bool
             if identity is not None:
                 identity.check_cluster(listing.cluster_id)
         failures = _missing_topics(job, listing, position)
-        failures.update(_strangers(job, listing, position, is_first_run=newest is None))
+        failures.update(_strangers(job, listing, newest))
         deadline_s = time.monotonic() + timeout_ms / 1000
         bounds = read_bounds(client, listing, deadline_s)
         planned = _plan_topics(job, client, listing, bounds, newest, failures, deadline_s, loss_allowed)
@@ -123,7 +132,8 @@ def read_ledger(job: Job) -> Commit | None:
             f"{job.storage.url}/{layout.identity_path(job.name)} is"
             f" {'missing' if identity is None else 'of another job'}, though there are commits up to"
             f" {newest.version}. Nothing was read or committed; published rows are untouched. Restore the"
-            " file from a backup or snapshot of the file system."
+            " file from a backup or snapshot of the file system, or make it anew from the commits.",
+            [RUN_AGAIN, REPAIR],
         )
     return newest
 
@@ -153,11 +163,9 @@ def _missing_topics(job: Job, listing: ClusterListing, position: Position) -> di
     return failures
 
 
-def _strangers(
-    job: Job, listing: ClusterListing, position: Position, is_first_run: bool
-) -> dict[str, LoaderError]:
+def _strangers(job: Job, listing: ClusterListing, newest: Commit | None) -> dict[str, LoaderError]:
     """Topics new to this job whose folder holds rows already: another job's, or of a ledger that was lost."""
-    new_topics = sorted(set(listing.topics) - set(position.topics))
+    new_topics = sorted(set(listing.topics) - set(newest.position.topics if newest else ()))
     if not new_topics:
         return {}
     try:
@@ -169,15 +177,25 @@ def _strangers(
         folder = layout.topic_folder(name)
         if folder not in present or not _holds_files(job, folder):
             continue
+        if _is_overtaken(job, newest):
+            # The files can be of the run that committed since. This run's own commit will be refused.
+            return {}
         failures[name] = LedgerDamaged(
             f"{job.storage.url}/{folder} holds files, but the ledger of job {job.name} has never loaded"
             f" {name}. Nothing of this topic was committed: its rows could be doubled. If another job loads"
             " it, give this one another destination; if this job's ledger was lost, restore"
-            f" {layout.job_folder(job.name)} from a backup or snapshot."
+            f" {layout.job_folder(job.name)} from a backup or snapshot, or rebuild it.",
+            [LOAD_APART, REPAIR],
         )
-        if is_first_run:
+        if newest is None:
             raise failures[name]
     return failures
+
+
+def _is_overtaken(job: Job, newest: Commit | None) -> bool:
+    """Whether another run has committed since `newest` was read."""
+    there = CommitLog(job.storage, job.name).newest()
+    return there is not None and (newest is None or there.version > newest.version)
 
 
 def _holds_files(job: Job, folder: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from loader.commits.log import CommitLog, require_absent
 from loader.commits.record import encode_commit
 from loader.errors import (
+    REPAIR,
     AccessDenied,
     CommitOutcomeUnknown,
     CommitSuperseded,
@@ -185,10 +186,54 @@ def test_a_hole_is_named_and_what_to_do_about_it(storage: Storage) -> None:
     for version in (1, 3, 10):
         write(storage, layout.commit_path(JOB, version), encode_commit(a_commit(version)))
 
-    with pytest.raises(LedgerDamaged, match=r"no commit 2, 4, 5, 6, 7 …, but has 10\. Nothing .*Restore"):
+    hole = r"no commit 2, 4, 5, 6, 7 …, though 10 was made\. The last good version is 10\. Nothing .*Restore"
+    with pytest.raises(LedgerDamaged, match=hole) as raised:
         log.versions()
-    with pytest.raises(LedgerDamaged):
+    assert REPAIR in raised.value.choices
+    with pytest.raises(LedgerDamaged, match=hole):
         log.newest()
+
+
+@pytest.mark.parametrize("lost", [(3,), (2, 3), (1, 2, 3)], ids=str)
+def test_a_lost_newest_commit_is_missed(storage: Storage, lost: tuple[int, ...]) -> None:
+    log = CommitLog(storage, JOB)
+    for version in (1, 2, 3):
+        log.append(a_commit(version))
+        log.mark_published(version)
+    for version in lost:
+        storage.delete(layout.commit_path(JOB, version))
+
+    named = ", ".join(map(str, lost))
+    good = f"The last good version is {3 - len(lost)}" if len(lost) < 3 else "There is no good version"
+    with pytest.raises(LedgerDamaged, match=f"has no commit {named}, though 3 was made\\. {good}"):
+        log.newest()
+
+
+def test_markers_are_few_and_an_old_ledger_without_them_is_read(storage: Storage) -> None:
+    log = CommitLog(storage, JOB)
+    log.append(a_commit(1))
+    assert log.versions() == range(1, 2)
+    for version in (2, 3, 3):
+        log.mark_published(version)
+
+    assert [entry.path for entry in storage.list(layout.newest_folder(JOB))] == [
+        f"{layout.newest_folder(JOB)}/{3:020d}"
+    ]
+
+
+def test_a_repaired_ledger_begins_with_the_repair(storage: Storage) -> None:
+    log = CommitLog(storage, JOB)
+    log.mark_first(7)
+    with pytest.raises(LedgerDamaged, match="has no commit 7"):
+        log.versions()
+
+    log.append(a_commit(7))
+    log.append(a_commit(8))
+
+    assert log.versions() == range(7, 9)
+    log.append(a_commit(3))
+    with pytest.raises(LedgerDamaged, match="before 7"):
+        log.versions()
 
 
 def test_a_renamed_commit_is_found(storage: Storage) -> None:
@@ -205,7 +250,7 @@ def test_a_truncated_newest_commit_stops_the_run(storage: Storage) -> None:
     log.append(a_commit(1))
     write(storage, layout.commit_path(JOB, 2), encode_commit(a_commit(2))[:200])
 
-    with pytest.raises(LedgerDamaged, match="200 bytes"):
+    with pytest.raises(LedgerDamaged, match="200 bytes.* The last good version is 1"):
         log.newest()
 
 
