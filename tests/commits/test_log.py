@@ -250,7 +250,7 @@ def test_a_truncated_newest_commit_stops_the_run(storage: Storage) -> None:
     log.append(a_commit(1))
     write(storage, layout.commit_path(JOB, 2), encode_commit(a_commit(2))[:200])
 
-    with pytest.raises(LedgerDamaged, match="200 bytes.* The last good version is 1"):
+    with pytest.raises(LedgerDamaged, match=r"200 bytes.* The last good version is 1"):
         log.newest()
 
 
@@ -285,6 +285,35 @@ def test_a_ledger_that_is_listed_but_not_found_is_damaged(storage: Storage, hidd
 
     with pytest.raises(LedgerDamaged, match=f"{hidden} is in the listing .* but cannot be opened"):
         CommitLog(disturbed(storage, list=list_), JOB).newest()
+
+
+@pytest.mark.parametrize("looked_for", [layout.commits_folder(JOB), layout.job_folder(JOB), "_loader"])
+def test_a_first_commit_made_while_the_ledger_is_looked_for_is_no_damage(
+    storage: Storage, looked_for: str
+) -> None:
+    def list_(folder: str) -> Any:
+        try:
+            return storage.list(folder)
+        finally:
+            if folder == looked_for:
+                CommitLog(storage, JOB).append(a_commit(1))
+
+    assert CommitLog(disturbed(storage, list=list_), JOB).newest() == a_commit(1)
+
+
+def test_a_commit_made_while_the_ledger_is_read_is_not_missing(storage: Storage) -> None:
+    log = CommitLog(storage, JOB)
+    log.append(a_commit(1))
+    log.mark_published(1)
+
+    def list_(folder: str) -> Any:
+        found = storage.list(folder)
+        if folder == layout.commits_folder(JOB):
+            log.append(a_commit(2))
+            log.mark_published(2)
+        return found
+
+    assert CommitLog(disturbed(storage, list=list_), JOB).newest() == a_commit(1)
 
 
 def test_what_no_listing_shows_is_absent(storage: Storage) -> None:

@@ -1,5 +1,6 @@
 """A run that is killed, fails or meets another: the next leaves each offset published exactly once."""
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -174,6 +175,19 @@ def test_runs_that_start_together_publish_each_offset_once(
             produce(kafka, topic, messages(20, partition=partition, first=20 * rounds))
 
 
+def lose_the_job(path: Path) -> None:
+    shutil.rmtree(path / "_loader" / "job")
+
+
+def lose_the_newest_commit(path: Path) -> None:
+    (path / "_loader/job/commits/00000000000000000002.json").unlink()
+
+
+def truncate_the_newest_commit(path: Path) -> None:
+    newest = path / "_loader/job/commits/00000000000000000002.json"
+    newest.write_bytes(newest.read_bytes()[:300])
+
+
 def lose_the_ledger(path: Path) -> None:
     for commit in (path / "_loader" / "job").rglob("*.json"):
         commit.unlink()
@@ -200,8 +214,11 @@ def put_another_cluster_behind_it(path: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (lose_the_ledger, "the ledger of job job has never loaded"),
-        (lose_a_commit, "has no commit 1"),
+        (lose_the_job, "the ledger of job job has never loaded"),
+        (lose_the_ledger, "has no commit 1, 2, though 2 was made. There is no good version"),
+        (lose_a_commit, "has no commit 1, though 2 was made. The last good version is 2"),
+        (lose_the_newest_commit, "has no commit 2, though 2 was made. The last good version is 1"),
+        (truncate_the_newest_commit, "is not a commit: 300 bytes"),
         (damage_the_newest_commit, "was changed after it was written"),
         (lose_the_identity, "is missing, though there are commits"),
         (put_another_cluster_behind_it, "the brokers belong to cluster"),
@@ -228,3 +245,5 @@ def test_a_ledger_that_cannot_be_trusted_stops_the_run_and_changes_nothing(
     assert ended.status == 4
     assert message in ended.errors
     assert job.folder.paths() == before
+    if harm is not put_another_cluster_behind_it:
+        assert f"kafka-loader repair {job.config}" in ended.errors
