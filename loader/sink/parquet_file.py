@@ -109,8 +109,10 @@ class ParquetFile:
         spans = [[part.partition, part.start_offset, part.end_offset] for part in ranges]
         earliest_ms = _milliseconds(summary.min_timestamp_us)
         latest_ms = _milliseconds(summary.max_timestamp_us)
+        path = f"{folder}/{layout.data_file_name(ranges, self._staged_name.removesuffix('.parquet'))}"
         facts = {
             **provenance,
+            "loader.path": path,
             "loader.staged_name": self._staged_name,
             "loader.ranges": json.dumps(spans),
             "loader.row_count": str(summary.row_count),
@@ -127,7 +129,7 @@ class ParquetFile:
                 f" {found_bytes}. Nothing of it is committed. Run again; if it repeats, look at the disks."
             )
         return DataFile(
-            path=f"{folder}/{layout.data_file_name(ranges, self._staged_name.removesuffix('.parquet'))}",
+            path=path,
             staged_name=self._staged_name,
             size_bytes=found_bytes,
             row_count=summary.row_count,

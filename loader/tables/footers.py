@@ -34,8 +34,9 @@ class Share:
 class Footer:
     """Who wrote a file, and of what.
 
-    file   as its commit lists it; path and size are those it was found with
-    share  None where the file was finished before its attempt had read everything
+    file        as its commit lists it; path and size are those it was found with
+    named_path  where it is published, or is to be
+    share       None where the file was finished before its attempt had read everything
     """
 
     job: str
@@ -44,6 +45,7 @@ class Footer:
     run_id: str
     topic_id: str
     file: DataFile
+    named_path: str
     share: Share | None
 
     @property
@@ -113,6 +115,7 @@ def _footer(facts: Mapping[str, str], path: str, size_bytes: int) -> Footer:
         run_id=facts["loader.run_id"],
         topic_id=facts["loader.topic_id"],
         file=file,
+        named_path=facts["loader.path"],
         share=_share(facts["loader.share"]) if "loader.share" in facts else None,
     )
 

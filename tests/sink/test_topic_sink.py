@@ -119,6 +119,7 @@ def test_the_footer_tells_where_the_rows_are_from(storage: Storage) -> None:
     }
     assert footer == {
         **PROVENANCE,
+        "loader.path": file.path,
         "loader.staged_name": file.staged_name,
         "loader.ranges": "[[0, 10, 13], [3, 0, 2]]",
         "loader.row_count": "5",

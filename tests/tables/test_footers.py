@@ -81,6 +81,7 @@ def test_a_file_comes_back_as_its_manifest_describes_it(tmp_path: Path) -> None:
         ("job", "j-1", "c-1", "run-a", "t-1")
     }
     assert {(each.topic, each.attempt) for each in found} == {("orders", "a1-0")}
+    assert [each.named_path for each in found] == [file.path for file in files]
 
 
 def test_the_last_files_of_an_attempt_tell_what_all_of_them_hold(tmp_path: Path) -> None:
