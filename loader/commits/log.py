@@ -36,9 +36,10 @@ class CommitLog:
         Raises LedgerDamaged when one is missing, also the newest, and what the storage raises when the folder
         cannot be read: that is never taken for an empty ledger.
         """
-        numbers = self.numbers()
         first = read_marker(self._storage, layout.first_folder(self._job))
-        last = max(first, read_marker(self._storage, layout.newest_folder(self._job)), *numbers, 0)
+        newest = read_marker(self._storage, layout.newest_folder(self._job))
+        numbers = self.numbers()  # after the markers: what another run commits meanwhile is not missing
+        last = max(first, newest, *numbers, 0)
         first = first or 1
         missing = sorted({*range(first, last + 1)} - {*numbers})
         if missing:
@@ -164,11 +165,18 @@ class CommitLog:
 
     def _entries(self) -> Sequence[FileStatus]:
         folder = layout.commits_folder(self._job)
-        try:
-            return self._storage.list(folder)
-        except PathNotFound:
-            require_absent(self._storage, folder)
-            return ()
+        for last_try in (False, True):
+            try:
+                return self._storage.list(folder)
+            except PathNotFound:
+                try:
+                    require_absent(self._storage, folder)
+                except LedgerDamaged:
+                    if last_try:
+                        raise
+                    continue  # another job's or run's first commit made a folder between the two looks
+                return ()
+        raise AssertionError("the last try returns or raises")
 
 
 def require_absent(storage: Storage, path: str) -> None:
