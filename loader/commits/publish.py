@@ -24,13 +24,35 @@ TRIES = 3
 def publish(storage: Storage, job: str, commit: Commit) -> None:
     """Move every file of `commit` to its place, then remove the run's folder.
 
-    Raises StorageUnavailable when the file system gives up: the commit stands, the next run goes on.
+    Raises StorageUnavailable when the file system gives up: the commit stands, the next run goes on. Raises
+    LedgerDamaged for a file that is gone, or is not as long as it was written: it stays where it is.
     """
     folder = layout.run_folder(job, commit.run_id)
+    staged_bytes = _staged_bytes(storage, folder)
     for file in commit.files:
+        _refuse_changed(storage, folder, file, staged_bytes)
         _publish_file(storage, folder, file)
     CommitLog(storage, job).mark_published(commit.version)
     storage.delete(folder)
+
+
+def require_staged(storage: Storage, job: str, commit: Commit) -> None:
+    """Look at the files of a commit before it is made: each is staged, as long as it was written.
+
+    Raises StorageUnavailable when a file was lost or cut since its task closed it: once committed, its rows
+    would be missing for good, and until then they only need another run.
+    """
+    folder = layout.run_folder(job, commit.run_id)
+    staged_bytes = _staged_bytes(storage, folder)
+    for file in commit.files:
+        found_bytes = staged_bytes.get(file.staged_name)
+        if found_bytes != file.size_bytes:
+            what = "is gone" if found_bytes is None else f"has {found_bytes} bytes"
+            raise StorageUnavailable(
+                f"{storage.url}/{folder}/{file.staged_name} {what}, though {file.size_bytes} were"
+                " written. Nothing was committed. Find out what deletes or changes files there, and look at"
+                " the disks; then run again."
+            )
 
 
 def is_published(storage: Storage, job: str, commit: Commit) -> bool:
@@ -40,6 +62,28 @@ def is_published(storage: Storage, job: str, commit: Commit) -> bool:
     except PathNotFound:
         return True
     return False
+
+
+def _staged_bytes(storage: Storage, folder: str) -> dict[str, int]:
+    """The sizes of the files in a run's folder by name, from one listing; empty when the folder is gone."""
+    try:
+        entries = storage.list(folder)
+    except PathNotFound:
+        return {}
+    return {entry.path.rpartition("/")[2]: entry.size_bytes for entry in entries if not entry.is_folder}
+
+
+def _refuse_changed(storage: Storage, folder: str, file: DataFile, staged_bytes: dict[str, int]) -> None:
+    """Raise LedgerDamaged for a file that is staged with another size than was committed."""
+    found_bytes = staged_bytes.get(file.staged_name, file.size_bytes)
+    if found_bytes != file.size_bytes:
+        raise LedgerDamaged(
+            f"{storage.url}/{folder}/{file.staged_name} has {found_bytes} bytes, but {file.size_bytes} were"
+            f" committed: it was cut or changed since. It was not published: {file.row_count} rows of"
+            f" {', '.join(map(str, file.ranges))} are missing from the destination. Restore the file from a"
+            " backup or snapshot, or record its rows as lost.",
+            [RUN_AGAIN, RECORD_LOSS],
+        )
 
 
 def _publish_file(storage: Storage, folder: str, file: DataFile) -> None:

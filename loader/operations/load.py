@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import loader
 from loader.commits.identity import JobIdentity, create_identity, read_identity
 from loader.commits.log import CommitLog
-from loader.commits.publish import is_published, publish
+from loader.commits.publish import is_published, publish, require_staged
 from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, write_ticket
 from loader.commits.sweep import sweep
@@ -122,6 +122,8 @@ def load(
             task = _task(job, plan, ticket, identity, loss_allowed)
             accepted = _load_splits(engine, task, plan, listener)
             commit = _new_commit(plan, accepted, ticket, identity, now_ms())
+            if commit is not None:
+                require_staged(job.storage, job.name, commit)
         except BaseException:
             # Failed or interrupted before the commit: nobody else knows these files.
             _drop_staged(job, ticket.run_id)

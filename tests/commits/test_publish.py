@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loader.commits.publish import TRIES, is_published, publish
+from loader.commits.publish import TRIES, is_published, publish, require_staged
 from loader.errors import LedgerDamaged, MoveOutcomeUnknown, StorageUnavailable
 from loader.storage import Storage
 from loader.values import layout
@@ -120,6 +120,41 @@ def test_a_committed_file_that_is_nowhere_is_named_with_its_offsets(storage: Sto
         publish(storage, JOB, commit)
 
     assert not is_published(storage, JOB, commit)
+
+
+@pytest.mark.parametrize("found", [b"", b"a part", content_of("b") + b"more"], ids=["empty", "cut", "longer"])
+def test_a_staged_file_that_changed_after_the_commit_is_not_published(storage: Storage, found: bytes) -> None:
+    commit = a_commit(files=stage(storage, "run-a", "a", "b"))
+    restage(storage, "b", found)
+
+    with pytest.raises(LedgerDamaged, match=rf"b\.parquet has {len(found)} bytes, but 96 were committed"):
+        publish(storage, JOB, commit)
+
+    assert visible(storage) == contents("a")
+    restage(storage, "b", content_of("b"))
+    publish(storage, JOB, commit)
+    assert visible(storage) == contents("a", "b")
+
+
+def test_all_files_of_a_commit_must_be_staged_before_it_is_made(storage: Storage) -> None:
+    commit = a_commit(files=stage(storage, "run-a", "a", "b"))
+    require_staged(storage, JOB, commit)
+
+    restage(storage, "b", b"")
+    with pytest.raises(StorageUnavailable, match=r"b\.parquet has 0 bytes, though 96 were written"):
+        require_staged(storage, JOB, commit)
+    storage.delete(f"{layout.run_folder(JOB, 'run-a')}/b.parquet")
+    with pytest.raises(StorageUnavailable, match=r"b\.parquet is gone, though .* Nothing was committed"):
+        require_staged(storage, JOB, commit)
+    storage.delete(layout.run_folder(JOB, "run-a"))
+    with pytest.raises(StorageUnavailable, match=r"a\.parquet is gone"):
+        require_staged(storage, JOB, commit)
+
+
+def restage(storage: Storage, name: str, content: bytes) -> None:
+    path = f"{layout.run_folder(JOB, 'run-a')}/{name}.parquet"
+    storage.delete(path)
+    write(storage, path, content)
 
 
 def test_a_strangers_file_in_the_place_of_a_committed_one_is_left_as_it_is(storage: Storage) -> None:
