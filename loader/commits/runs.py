@@ -6,6 +6,7 @@ reads it: an executor that does not see it writes to another disk than the drive
 
 import json
 from dataclasses import asdict, dataclass
+from typing import get_type_hints
 
 from loader.errors import ConfigError, PathNotFound
 from loader.storage.protocol import Storage
@@ -17,6 +18,7 @@ class RunTicket:
     """One execution. base_version is the newest commit it saw, 0 for none.
 
     host, process_id and process_started tell whether the driver still lives, asked on the same host.
+    Raises TypeError for a value of another type: a ticket is read back from where anybody may write.
     """
 
     run_id: str
@@ -27,6 +29,14 @@ class RunTicket:
     process_id: int
     process_started: str
 
+    def __post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            if type(getattr(self, name)) is not kind:
+                raise TypeError(f"{name} of a ticket must be {kind.__name__}")
+
+
+_KINDS = get_type_hints(RunTicket)
+
 
 def write_ticket(storage: Storage, job: str, ticket: RunTicket) -> None:
     """Open the run's folder."""
@@ -35,17 +45,17 @@ def write_ticket(storage: Storage, job: str, ticket: RunTicket) -> None:
 
 
 def read_ticket(storage: Storage, job: str, run_id: str) -> RunTicket | None:
-    """The ticket of a run's folder; None when it has none, or one that cannot be understood."""
+    """The ticket of a run's folder; None for none, another run's, or one that cannot be understood."""
     try:
-        return RunTicket(**json.loads(storage.read(_ticket_path(job, run_id))))
+        ticket = RunTicket(**json.loads(storage.read(_ticket_path(job, run_id))))
     except (PathNotFound, ValueError, TypeError):
         return None
+    return ticket if ticket.run_id == run_id else None
 
 
 def require_ticket(storage: Storage, job: str, run_id: str, task_host: str) -> None:
     """Raise ConfigError unless this process sees the folder that the driver opened."""
-    ticket = read_ticket(storage, job, run_id)
-    if ticket is None or ticket.run_id != run_id:
+    if read_ticket(storage, job, run_id) is None:
         raise ConfigError(
             [
                 f"job.destination: {storage.url} is not shared: {task_host} does not see what the driver"

@@ -35,6 +35,8 @@ def sweep(
     log = CommitLog(storage, job)
     swept = []
     for folder in folders:
+        if not folder.is_folder:
+            continue  # a stranger's file: no run has put it there
         run_id = folder.path.rpartition("/")[2]
         ticket = read_ticket(storage, job, run_id)
         if not is_abandoned(ticket, newest_version, now_ms, _last_change_ms(storage, folder), is_dead):
@@ -55,7 +57,8 @@ def is_abandoned(
 ) -> bool:
     """Whether a run's folder may be removed.
 
-    A folder without a ticket is what a straggling task made after its run had ended: only age tells.
+    A folder without a ticket is what a straggling task made after its run had ended, or its ticket was
+    damaged or is another run's: only age tells.
     """
     is_old = now_ms - last_change_ms > ABANDONED_AFTER_MS
     if ticket is None:

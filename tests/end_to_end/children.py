@@ -160,6 +160,7 @@ def _load(config: Path, interruption: Interruption) -> None:
     try:
         report = load(job, LocalEngine(1), process.new_ticket, process.now_ms, process.is_dead, listener)
     except LoaderError as error:
+        print(error, file=sys.stderr)
         sys.exit(error.exit_status)
     sys.exit(report.exit_status)
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +77,11 @@ def _records(folder: Folder, strangers: Iterable[str]) -> list[Record]:
 
 
 def _commits(folder: Folder) -> list[Any]:
-    return [json.loads(folder.read(path))["commit"] for path in commit_paths(folder) if path[-5:] == ".json"]
+    return [
+        json.loads(folder.read(path))["commit"]
+        for path in commit_paths(folder)
+        if re.search(r"/commits/\d{20}\.json$", path)
+    ]
 
 
 def _committed_paths(folder: Folder) -> list[str]:
