@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -14,6 +15,7 @@ from loader.cli import process
 from loader.engine.local import LocalEngine
 from loader.errors import LoaderError
 from loader.operations.load import Listener, Step, load
+from loader.storage import hdfs
 from loader.values import Advance
 
 from .crashes import KILLED, Interruption, _context, _end_of, _start, kill_this_process
@@ -82,11 +84,13 @@ class StoppedRun:
     """A run that stops itself by SIGSTOP, as a machine that hangs, when it comes to a step.
 
     Entered, it has stopped. `wake()` lets it go on, and returns its exit status.
-    at  a step, or None for the middle of the load: some records are read, and no file is finished
+
+    at          a step, or None for the middle of the load: its second piece is read, and no file is finished
+    deadline_s  of its calls on HDFS; None for the loader's own
     """
 
-    def __init__(self, config: Path, at: Step | None) -> None:
-        self._child = _context.Process(target=_stop_at, args=(config, at))
+    def __init__(self, config: Path, at: Step | None, deadline_s: float | None = None) -> None:
+        self._child = _context.Process(target=_stop_at, args=(config, at, deadline_s))
 
     def wake(self) -> int:
         """SIGCONT; wait for its end."""
@@ -134,17 +138,24 @@ def _run_under(conditions: Conditions, config: Path) -> Ended:
 
 @dataclass
 class _MidLoad(Interruption):
-    """Interrupts when the first records of a split are decoded, not at a step."""
+    """Interrupts when the second piece of a split went to its files, not at a step."""
+
+    pieces: int = 0
 
     def step(self, step: Step) -> None:
         del step
 
     def advanced(self, advance: Advance) -> None:
         del advance
-        super().step(self.at)
+        self.pieces += 1
+        if self.pieces == 2:
+            super().step(self.at)
 
 
-def _stop_at(config: Path, at: Step | None) -> None:
+def _stop_at(config: Path, at: Step | None, deadline_s: float | None) -> None:
+    if deadline_s is not None:
+        impatient = partial(hdfs.HdfsStorage, call_timeout_s=deadline_s, data_timeout_s=deadline_s)
+        vars(hdfs)["HdfsStorage"] = impatient
     interruption = Interruption(at, stop_this_process) if at else _MidLoad(Step.LOAD, stop_this_process)
     _load(config, interruption)
 
