@@ -32,6 +32,9 @@ FIRST_PATIENCE_S = 0.5
 LONGEST_SETUP_MS = 10_000
 """For a connection to a broker and its login, at first; a hung broker takes connections and stays silent."""
 
+MOST_SHOWN = 5
+"""Brokers that one message names."""
+
 TRIES = 3
 RETRY_PAUSE_S = 0.2
 
@@ -55,7 +58,9 @@ class KafkaClient:
                 bootstrap_servers=list(bootstrap_servers),
                 client_id=self.settings.client_id,
                 request_timeout_ms=self.settings.request_timeout_ms,
-                socket_connection_setup_timeout_ms=min(self.settings.request_timeout_ms, LONGEST_SETUP_MS),
+                socket_connection_setup_timeout_ms=min(
+                    self.settings.request_timeout_ms / TRIES, LONGEST_SETUP_MS
+                ),
                 socket_connection_setup_timeout_max_ms=self.settings.request_timeout_ms,
                 receive_message_max_bytes=MAX_FRAME_BYTES,
                 reconnect_backoff_max_ms=2_000,
@@ -78,7 +83,7 @@ class KafkaClient:
         self._net.close()
 
     def connect(self, timeout_ms: int) -> None:
-        """Find a bootstrap server that answers; at once when one did before.
+        """Find a bootstrap server that answers, and a broker that does; at once when one did before.
 
         Each server is asked by itself, in rounds of growing patience: the manager, given several, picks
         one by chance and may wait out all of `timeout_ms` for a host that is off.
@@ -95,6 +100,7 @@ class KafkaClient:
                 left_s = deadline_s - time.monotonic()
                 reason = self._try_to_connect(server, min(patience_s, max(left_s, 0.001))) or ""
                 if self._manager.bootstrapped:
+                    self._require_advertised(server)
                     return
             patience_s *= 2
         raise BrokerUnavailable(
@@ -116,13 +122,40 @@ class KafkaClient:
             return _reason(error)
         return None
 
-    def ask(self, request: Any, node_id: int | None = None) -> Any:
+    def _require_advertised(self, bootstrap_server: str) -> None:
+        """Raise BrokerUnavailable when no broker answers at the address that it tells clients to use.
+
+        That is no outage to wait for: a broker has just answered, at another address. Where that address is
+        one of those advertised, brokers that do not answer are away, and may come back.
+        """
+        brokers = list(self._manager.cluster.brokers())
+        if not brokers or bootstrap_server in [f"{each.host}:{each.port}" for each in brokers]:
+            return
+        node_ids = [each.node_id for each in random.sample(brokers, len(brokers))]
+        problems: list[str] = []
+        for asked in (node_ids[:1], node_ids[1:]):  # mostly the first answers, and no other is troubled
+            for node_id, answer in self.ask_each({each: _metadata_request([]) for each in asked}).items():
+                if not isinstance(answer, Exception):
+                    return
+                if isinstance(answer, DENIED):
+                    raise self.denied(answer) from answer
+                problems.append(f"{self.address_of(node_id)}: {_reason(answer)}")
+        shown = "; ".join(sorted(problems)[:MOST_SHOWN])
+        raise BrokerUnavailable(
+            f"{bootstrap_server} answers, but none of the addresses that its brokers advertise: {shown}."
+            " Nothing was read or written. Brokers tell clients where to connect: set their"
+            " advertised.listeners to names and ports that this host reaches, or let this host reach these."
+        )
+
+    def ask(self, request: Any, node_id: int | None = None, timeout_ms: float | None = None) -> Any:
         """Send one request, to any broker when `node_id` is None; returns its response.
+
+        timeout_ms  instead of the settings' request_timeout_ms
 
         Raises BrokerUnavailable at the first failure of the connection: the caller knows for how long
         to try again.
         """
-        answer = self.ask_each({node_id: request})[node_id]
+        answer = self.ask_each({node_id: request}, timeout_ms)[node_id]
         if isinstance(answer, DENIED):
             raise self.denied(answer) from answer
         if isinstance(answer, kafka_errors.UnsupportedVersionError):
@@ -135,17 +168,21 @@ class KafkaClient:
             raise BrokerUnavailable(f"{name}: {_reason(answer)}") from answer
         return answer
 
-    def ask_each(self, requests: Mapping[int | None, Any]) -> dict[int | None, Any]:
+    def ask_each(
+        self, requests: Mapping[int | None, Any], timeout_ms: float | None = None
+    ) -> dict[int | None, Any]:
         """Send a request to each of several brokers at once; each gives a response or an exception."""
-        answers: dict[int | None, Any] = self._net.run(self._exchange, requests)
+        answers: dict[int | None, Any] = self._net.run(self._exchange, requests, timeout_ms)
         return answers
 
-    async def _exchange(self, requests: Mapping[int | None, Any]) -> dict[int | None, Any]:
+    async def _exchange(
+        self, requests: Mapping[int | None, Any], timeout_ms: float | None
+    ) -> dict[int | None, Any]:
         answers: dict[int | None, Any] = {}
         sent = {}
         for node_id, request in requests.items():
             try:
-                sent[node_id] = self._manager.send(request, node_id=node_id)
+                sent[node_id] = self._manager.send(request, node_id=node_id, request_timeout_ms=timeout_ms)
             except kafka_errors.KafkaError as error:  # a broker that left, or one that refuses this user
                 answers[node_id] = error
         for node_id, future in sent.items():
@@ -157,22 +194,27 @@ class KafkaClient:
 
     def read_metadata(self, topics: list[str] | None) -> Any:
         """A Metadata response for these topics, or for all; also renews where the brokers are."""
-        wanted = (
-            None if topics is None else [MetadataRequest.MetadataRequestTopic(name=name) for name in topics]
-        )
-        response = self._ask_any(MetadataRequest(topics=wanted, allow_auto_topic_creation=False))
+        response = self._ask_any(_metadata_request(topics))
         if response.brokers:
             self._manager.cluster.update_metadata(response)
         return response
 
+    def read_metadata_of_each(self, topics: list[str]) -> list[Any]:
+        """A Metadata response for these topics from every broker that gives one."""
+        requests = {each.node_id: _metadata_request(topics) for each in self._manager.cluster.brokers()}
+        answers = self.ask_each(requests, self.settings.request_timeout_ms / TRIES)
+        return [answer for answer in answers.values() if not isinstance(answer, Exception)]
+
     def _ask_any(self, request: Any) -> Any:
-        """Ask brokers until one answers: a broker that has just died is still in the metadata for seconds."""
-        give_up_s = time.monotonic() + self.settings.request_timeout_ms / 1000
+        """Ask brokers until one answers: one that has just died, or hangs, is still in the metadata.
+
+        The tries share the time of a request, so that a hung broker leaves enough of it to the others.
+        """
         for last_try in (False,) * (TRIES - 1) + (True,):
             try:
-                return self.ask(request)
+                return self.ask(request, timeout_ms=self.settings.request_timeout_ms / TRIES)
             except BrokerUnavailable as error:
-                if last_try or time.monotonic() > give_up_s:
+                if last_try:
                     raise BrokerUnavailable(
                         f"no broker answers ({error}). Nothing was committed. Run again; if it repeats, check"
                         " that the brokers run and that this host reaches the addresses they advertise."
@@ -180,7 +222,7 @@ class KafkaClient:
             time.sleep(RETRY_PAUSE_S)  # the manager avoids the one that failed for as long
         raise AssertionError("unreachable")
 
-    def address_of(self, node_id: int) -> str:
+    def address_of(self, node_id: int | None) -> str:
         """How to name a broker in a message: `broker 3 (host:port)`."""
         broker = self._manager.cluster.broker_metadata(node_id)
         return f"broker {node_id} ({broker.host}:{broker.port})" if broker else f"broker {node_id}"
@@ -199,6 +241,11 @@ class KafkaClient:
             error = self._manager.auth_failure(broker.node_id)
             if error is not None:
                 raise self.denied(error) from error
+
+
+def _metadata_request(topics: list[str] | None) -> Any:
+    wanted = None if topics is None else [MetadataRequest.MetadataRequestTopic(name=name) for name in topics]
+    return MetadataRequest(topics=wanted, allow_auto_topic_creation=False)
 
 
 def _reason(error: Exception) -> str:

@@ -87,7 +87,9 @@ def _ask_once(
         if isinstance(answer, DENIED):
             raise client.denied(answer) from answer
         if isinstance(answer, Exception):
-            result.unanswered.update(dict.fromkeys(by_node[node_id], f"broker {node_id}: {answer!r}"))
+            result.unanswered.update(
+                dict.fromkeys(by_node[node_id], f"{client.address_of(node_id)}: {answer!r}")
+            )
         else:
             for partition, error_code, value in read_response(answer):
                 yield partition, kafka_errors.for_code(error_code), value

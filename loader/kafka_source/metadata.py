@@ -4,7 +4,7 @@ import base64
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kafka import errors as kafka_errors
@@ -61,7 +61,7 @@ def read_listing(client: KafkaClient, names: Iterable[str], patterns: Iterable[s
     """
     names = sorted(set(names))
     wanted = [re.compile(pattern) for pattern in patterns]
-    named = _listing(client, client.read_metadata(names))
+    named = _known_to_any(client, _listing(client, client.read_metadata(names)))
     if not wanted:
         return named
     everything = _listing(client, client.read_metadata(None))
@@ -74,6 +74,21 @@ def read_listing(client: KafkaClient, names: Iterable[str], patterns: Iterable[s
     return ClusterListing(
         named.cluster_id, {**matched, **named.topics}, named.missing, named.denied | frozenset(denied)
     )
+
+
+def _known_to_any(client: KafkaClient, listing: ClusterListing) -> ClusterListing:
+    """The listing, with topics that the broker which gave it does not know, but another does.
+
+    A broker that was cut off from the controllers, or has just begun, still answers with what it knew
+    before. That a topic is gone is a person's matter: all brokers that answer must say so.
+    """
+    topics, missing = dict(listing.topics), set(listing.missing)
+    for response in client.read_metadata_of_each(sorted(missing)) if missing else ():
+        if response.brokers and response.cluster_id == listing.cluster_id:
+            found = _listing(client, response)
+            topics.update(found.topics)
+            missing -= found.topics.keys()
+    return replace(listing, topics=topics, missing=frozenset(missing))
 
 
 def _listing(client: KafkaClient, response: Any) -> ClusterListing:

@@ -20,6 +20,7 @@ from loader.errors import (
     AccessDenied,
     BrokerUnavailable,
     CorruptBatch,
+    FetchStalled,
     LogTruncated,
     OffsetsExpired,
     TopicRecreated,
@@ -62,6 +63,8 @@ class RangeReader:
         self._patience = Patience(client.settings.stall_timeout_s)
         self._listing: ClusterListing | None = None
         self._followers: dict[TopicPartition, int] = {}
+        # By broker, None for all of them: what was waited for until the stall timeout, in vain.
+        self._given_up: dict[int | None, str] = {}
 
     def fetches(self, wanted: OffsetRange, topic_id: str) -> Iterator[FetchedRecords | LostOffsets]:
         """The batches of a range in order, as long as offsets of it are left.
@@ -137,12 +140,13 @@ class RangeReader:
             node_id = self._leader_of(rest, topic_id)
         if node_id is None:
             return None
+        self._raise_if_given_up(rest, node_id)
         try:
             request = _fetch_request(rest, topic_id, self._settings, first_batch_only=first_batch_only)
             response = self._client.ask(request, node_id)
         except BrokerUnavailable as error:
             self._forget(partition)
-            self._patience.wait(rest, str(error))
+            self._wait_for(node_id, rest, error)
             return None
         answer = response.responses[0].partitions[0] if response.responses else None
         outcome = kafka_errors.for_code(answer.error_code if answer else response.error_code)
@@ -213,10 +217,11 @@ class RangeReader:
         """The broker to ask; None after a pause when there is none at the moment."""
         listing = self._listing
         if listing is None or rest.topic not in listing.topics:
+            self._raise_if_given_up(rest, None)
             try:
                 listing = self._listing = read_listing(self._client, [rest.topic], ())
             except BrokerUnavailable as error:
-                self._patience.wait(rest, str(error))
+                self._wait_for(None, rest, error)
                 return None
         if rest.topic in listing.denied:
             raise AccessDenied(
@@ -230,6 +235,18 @@ class RangeReader:
             self._patience.wait(rest, f"{rest.topic_partition} has no leader")
             return None
         return leader.node_id
+
+    def _wait_for(self, node_id: int | None, rest: OffsetRange, error: BrokerUnavailable) -> None:
+        """Wait for a broker that did not answer, None for any; but only once as long as the limit."""
+        try:
+            self._patience.wait(rest, str(error))
+        except FetchStalled as stalled:
+            self._given_up[node_id] = stalled.waited_for
+            raise
+
+    def _raise_if_given_up(self, rest: OffsetRange, node_id: int | None) -> None:
+        if node_id in self._given_up:
+            raise FetchStalled(rest, self._settings.stall_timeout_s, self._given_up[node_id])
 
     def _forget(self, partition: TopicPartition) -> None:
         """Look the leader up afresh: what was known led to a failure."""

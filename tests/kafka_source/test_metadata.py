@@ -6,6 +6,7 @@ import uuid
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.errors import UnknownTopicOrPartitionError
 
 from loader.errors import BrokerUnavailable, ConfigError
 from loader.kafka_source.client import KafkaClient
@@ -84,6 +85,22 @@ def test_an_answer_without_brokers_is_not_believed(
 
     with pytest.raises(BrokerUnavailable, match=r"answered with no brokers.*Nothing was read.*Run again"):
         read_listing(client, ["orders"], ())
+
+
+def test_a_topic_that_one_broker_does_not_know_is_not_missing_as_long_as_another_does(
+    client: KafkaClient, new_topic: NewTopicFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = new_topic()
+    stale = client.read_metadata([topic, "no-such-topic"])
+    for each in stale.topics:
+        each.error_code = UnknownTopicOrPartitionError.errno
+    monkeypatch.setattr(client, "read_metadata", lambda _: stale)
+
+    listing = read_listing(client, [topic, "no-such-topic"], ())
+
+    assert list(listing.topics) == [topic]
+    assert listing.topics[topic].leaders[0].node_id == 1
+    assert listing.missing == {"no-such-topic"}
 
 
 def test_bounds_tell_the_stable_end_from_the_high_watermark(

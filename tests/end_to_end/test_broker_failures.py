@@ -1,0 +1,282 @@
+"""Brokers die, hang, come back, lose what they had, or send their clients to where nobody is."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from loader.kafka_source.patience import Patience
+from loader.operations.load import Step
+from loader.values import Advance, OffsetRange
+from local_services.kafka import KafkaCluster, KafkaNode
+from local_services.ports import choose_ports
+
+from .crashes import Interruption
+from .folders import LocalFolder
+from .jobs import Job, write_config
+from .oracle import read_by_librdkafka
+from .producing import Message, messages, produce, wait_until
+from .records import assert_same_records, offsets_of
+
+LISTENERS = ("REFUSED", "UNRESOLVED")
+"""Where each node can be met, but tells its clients to go on at a closed port, or at a name that is none."""
+
+
+@pytest.fixture(scope="module")
+def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    """Three nodes; each test leaves all of them running."""
+    cluster = KafkaCluster(tmp_path_factory.mktemp("brokers"), nodes=3, heap_mib=256)
+    ports = iter(choose_ports(9))
+    for node in cluster.nodes:
+        node.properties["inter.broker.listener.name"] = "PLAINTEXT"
+        node.properties["listener.security.protocol.map"] = ",".join(
+            f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", *LISTENERS)
+        )
+        for name, advertised in zip(
+            LISTENERS, (f"127.0.0.1:{next(ports)}", "kafka.invalid:9092"), strict=True
+        ):
+            node.properties["listeners"] += f",{name}://127.0.0.1:{next(ports)}"
+            node.properties["advertised.listeners"] += f",{name}://{advertised}"
+    with cluster:
+        yield cluster
+        cluster.kill()  # stopped together, each would wait for the others to take over what it leads
+
+
+@pytest.fixture(autouse=True)
+def _all_run(brokers: KafkaCluster) -> Iterator[None]:
+    """Begin and end with every node at work."""
+    yield
+    for node in brokers.nodes:
+        node.resume()
+        node.launch()
+    for node in brokers.nodes:
+        node.wait_until_ready()
+
+
+class NewJobFunction(Protocol):
+    """`new_job("orders", fetch={...})`: on the three nodes, quick to give up."""
+
+    def __call__(
+        self, *topics: str, servers: list[str] | None = None, **sections: Mapping[str, Any]
+    ) -> Job: ...
+
+
+@pytest.fixture
+def new_job(brokers: KafkaCluster, tmp_path: Path, local_folder: LocalFolder) -> NewJobFunction:
+    """Writes the job file."""
+
+    def write(*topics: str, servers: list[str] | None = None, **sections: Mapping[str, Any]) -> Job:
+        config = tmp_path / "job.toml"
+        kafka = {
+            "bootstrap_servers": servers or brokers.bootstrap_servers.split(","),
+            "request_timeout_ms": 2000,
+            **sections.pop("kafka", {}),
+        }
+        names = tuple({"name": topic} for topic in topics)
+        write_config(
+            config, {"name": "job", "destination": local_folder.url}, names, {"kafka": kafka, **sections}
+        )
+        return Job(config, local_folder)
+
+    return write
+
+
+def create(brokers: KafkaCluster, topic: str, *replicas: list[int], **config: str) -> str:
+    """A topic whose partitions are on these nodes, each led by the first of them."""
+    admin = AdminClient({"bootstrap.servers": brokers.bootstrap_servers, "log_level": 0})
+    wanted = NewTopic(topic, len(replicas), replica_assignment=list(replicas), config=config)
+    admin.create_topics([wanted])[topic].result(30)
+    wait_until(
+        lambda: all(leader_of(brokers, topic, number) == nodes[0] for number, nodes in enumerate(replicas)),
+        f"{topic} to have its leaders",
+    )
+    return topic
+
+
+def leader_of(brokers: KafkaCluster, topic: str, partition: int = 0) -> int:
+    """Which node leads; -1 for none, or for a partition that is not known yet."""
+    admin = AdminClient({"bootstrap.servers": brokers.bootstrap_servers, "log_level": 0})
+    partitions = admin.list_topics(topic, timeout=10).topics[topic].partitions
+    return int(partitions[partition].leader) if partition in partitions else -1
+
+
+def in_many_batches(brokers: KafkaCluster, topic: str, partition: int = 0) -> None:
+    """Eight batches of ten records, which SMALL_FETCHES take one by one."""
+    for number in range(8):
+        sent = [Message(b"%d" % number * 10_000, partition=partition)] * 10
+        produce(brokers, topic, sent, {"linger.ms": 500})
+
+
+class WhenRowsCame(Interruption):
+    """A listener that does something once, when the first rows of a run are there, and most are not."""
+
+    def step(self, step: Step) -> None: ...
+
+    def advanced(self, _: Advance) -> None:
+        super().step(self.at)
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Do something in the middle of the next run in this process."""
+    monkeypatch.setattr("loader.cli.run.ProgressListener", lambda _: WhenRowsCame(Step.LOAD, act))
+
+
+def at_first_wait(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Do something when a reader of this process waits for the first time."""
+    wait, waiting = Patience.wait, Interruption(Step.LOAD, act)
+
+    def act_and_wait(self: Patience, wanted: OffsetRange, reason: str) -> None:
+        waiting.step(Step.LOAD)
+        wait(self, wanted, reason)
+
+    monkeypatch.setattr(Patience, "wait", act_and_wait)
+
+
+SMALL_FETCHES = {"max_bytes": 65536}
+
+
+def test_another_replica_is_read_when_the_leader_dies_during_a_load(
+    brokers: KafkaCluster, new_job: NewJobFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = create(brokers, "leader-dies", [2, 3])
+    in_many_batches(brokers, topic)
+    job = new_job(topic, fetch=SMALL_FETCHES, kafka={"stall_timeout_s": 60.0})
+    interrupt(monkeypatch, brokers.nodes[1].kill)
+
+    job.run()
+
+    assert leader_of(brokers, topic) == 3
+    assert_same_records(job.records(), read_by_librdkafka(brokers, topic))
+    assert offsets_of(job.records()) == list(range(80))
+
+
+@pytest.mark.parametrize(
+    ("harm", "heal"),
+    [(KafkaNode.stop, KafkaNode.start), (KafkaNode.pause, KafkaNode.resume)],
+    ids=["restarted", "paused-and-resumed"],
+)
+def test_a_broker_that_comes_back_is_read_on(
+    harm: Callable[[KafkaNode], None],
+    heal: Callable[[KafkaNode], None],
+    brokers: KafkaCluster,
+    new_job: NewJobFunction,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    topic = create(brokers, f"back-after-{harm.__name__}", [2])
+    in_many_batches(brokers, topic)
+    job = new_job(topic, fetch=SMALL_FETCHES, kafka={"stall_timeout_s": 60.0})
+    node, is_away = brokers.nodes[1], threading.Event()
+
+    def go_away() -> None:
+        harm(node)
+        is_away.set()
+
+    def come_back() -> None:
+        assert is_away.wait(60)
+        heal(node)
+
+    interrupt(monkeypatch, go_away)
+    at_first_wait(monkeypatch, come_back)
+
+    job.run()
+
+    assert_same_records(job.records(), read_by_librdkafka(brokers, topic))
+    assert offsets_of(job.records()) == list(range(80))
+
+
+def test_a_broker_that_does_not_come_back_is_waited_for_once_and_the_others_are_read(
+    brokers: KafkaCluster, new_job: NewJobFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung = [create(brokers, f"hung-{number}", [2], [2]) for number in range(3)]
+    healthy = create(brokers, "hung-4-is-healthy", [3])
+    for topic in hung:
+        in_many_batches(brokers, topic)
+        produce(brokers, topic, messages(5, partition=1))
+    produce(brokers, healthy, messages(10))
+    job = new_job(*hung, healthy, fetch=SMALL_FETCHES, kafka={"stall_timeout_s": 2.0})
+    interrupt(monkeypatch, brokers.nodes[1].pause)
+    wait, pauses = Patience.wait, []
+
+    def count_and_wait(self: Patience, wanted: OffsetRange, reason: str) -> None:
+        wait(self, wanted, reason)
+        pauses.append(wanted.topic)
+
+    monkeypatch.setattr(Patience, "wait", count_and_wait)
+
+    ended = job.try_run()
+
+    assert ended.status == 3, ended.errors
+    failures = ended.document["failures"]
+    assert {topic: [each["kind"] for each in errors] for topic, errors in failures.items()} == {
+        topic: ["FetchStalled"] for topic in hung
+    }
+    assert brokers.nodes[1].address in failures[hung[0]][0]["message"]
+    assert set(pauses) == {hung[0]}, "the first range waits until the limit, and no other waits again"
+    assert {record.topic for record in job.records()} == {healthy}
+    assert_same_records(job.records(), read_by_librdkafka(brokers, healthy))
+
+    monkeypatch.undo()
+    brokers.nodes[1].resume()
+    wait_until(brokers.nodes[1].answers, "the paused node to answer")
+    job.run()
+
+    expected = [record for topic in (*hung, healthy) for record in read_by_librdkafka(brokers, topic)]
+    assert_same_records(job.records(), expected)
+
+
+def test_partitions_that_give_no_answer_keep_their_position_while_the_others_commit(
+    brokers: KafkaCluster, new_job: NewJobFunction
+) -> None:
+    topic = create(brokers, "half-away", [2], [3])
+    closed = f"127.0.0.1:{choose_ports(1)[0]}"
+    job = new_job(topic, servers=[closed, *brokers.bootstrap_servers.split(",")])
+    for partition in range(2):
+        produce(brokers, topic, messages(5, partition=partition))
+    job.run()
+    for partition in range(2):
+        produce(brokers, topic, messages(5, partition=partition, first=5))
+
+    brokers.nodes[1].pause()
+    ended = job.try_run()
+    brokers.nodes[1].resume()
+
+    assert ended.status == 3, ended.errors
+    assert list(ended.document["unlisted"]) == [f"{topic}-0"]
+    assert [(each["partition"], each["start_offset"]) for each in ended.document["ranges"]] == [(1, 5)]
+    assert offsets_of(job.records(), partition=0) == list(range(5))
+    assert offsets_of(job.records(), partition=1) == list(range(10))
+
+    wait_until(brokers.nodes[1].answers, "the paused node to answer")
+    (loaded,) = job.run()["ranges"]
+
+    assert (loaded["partition"], loaded["start_offset"], loaded["end_offset"]) == (0, 5, 10)
+    assert_same_records(job.records(), read_by_librdkafka(brokers, topic))
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_an_advertised_address_that_cannot_be_reached_is_told_at_once(
+    listener: str, brokers: KafkaCluster, new_job: NewJobFunction
+) -> None:
+    met, advertised = (
+        [
+            each.removeprefix(f"{listener}://")
+            for node in brokers.nodes
+            for each in node.properties[key].split(",")
+            if each.startswith(listener)
+        ]
+        for key in ("listeners", "advertised.listeners")
+    )
+    topic = create(brokers, f"behind-{listener.lower()}", [1])
+    # Longer than a test may take: neither is waited for.
+    job = new_job(topic, servers=met, kafka={"request_timeout_ms": 600_000, "stall_timeout_s": 600.0})
+
+    ended = job.try_run()
+
+    assert ended.status == 3, ended.errors
+    assert any(f"{server} answers, but none of the addresses" in ended.errors for server in met)
+    assert all(f"broker {number} ({address})" in ended.errors for number, address in enumerate(advertised, 1))
+    assert "set their advertised.listeners" in ended.errors
+    assert job.folder.paths() == []
