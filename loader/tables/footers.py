@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from loader.errors import UnreadableFile
 from loader.storage.protocol import Storage
+from loader.tables.opening import opened
 from loader.values import DataFile, LoadedRange, OffsetRange
 from loader.values.documents import decode_loaded_range
 
@@ -64,29 +64,26 @@ def read_footer(storage: Storage, path: str, size_bytes: int) -> Footer | None:
 
     Raises PathNotFound; UnreadableFile where it is not Parquet, or says what cannot be.
     """
-    metadata = read_metadata(storage, path)
-    facts = {key.decode(): value.decode() for key, value in (metadata.metadata or {}).items() if _ours(key)}
-    if not facts:
-        return None
+    with opened(storage, path) as parquet:
+        return footer_of(parquet.metadata, path, size_bytes)
+
+
+def footer_of(metadata: pq.FileMetaData, path: str, size_bytes: int) -> Footer | None:
+    """What Parquet's own metadata of an open file holds, as `read_footer` gives it. Raises UnreadableFile."""
     try:
+        facts = {
+            key.decode(): value.decode() for key, value in (metadata.metadata or {}).items() if _ours(key)
+        }
+        if not facts:
+            return None
         footer = _footer(facts, path, size_bytes)
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise UnreadableFile(f"{storage.url}/{path}: its footer is none of this loader: {error!r}") from error
+        raise UnreadableFile(f"its footer is none of this loader: {error!r}") from error
     if footer.file.row_count != metadata.num_rows:
         raise UnreadableFile(
-            f"{storage.url}/{path} has {metadata.num_rows} rows, but its footer tells of"
-            f" {footer.file.row_count}"
+            f"it has {metadata.num_rows} rows, but its footer tells of {footer.file.row_count}"
         )
     return footer
-
-
-def read_metadata(storage: Storage, path: str) -> pq.FileMetaData:
-    """Parquet's own metadata. Raises PathNotFound, and UnreadableFile where it is not Parquet."""
-    try:
-        with storage.open(path) as file:
-            return pq.ParquetFile(pa.PythonFile(file, mode="r")).metadata
-    except pa.ArrowException as error:
-        raise UnreadableFile(f"{storage.url}/{path} is not a whole Parquet file: {error}") from error
 
 
 def _ours(key: bytes) -> bool:
