@@ -7,11 +7,12 @@ the Python environment come from spark-submit. The context is started when there
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from py4j.protocol import Py4JJavaError
-from pyspark import AccumulatorParam, SparkConf, SparkContext
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark import Accumulator, AccumulatorParam, SparkConf, SparkContext
 
 from loader.errors import WorkersLost
 from loader.values import Advance, Split, SplitResult
@@ -19,11 +20,15 @@ from loader.values import Advance, Split, SplitResult
 if TYPE_CHECKING:
     from loader.task import LoadTask
 
-PYTHON_TRACEBACK = "PythonException: Traceback"
-"""In Spark's text of a failure: the task itself raised, where a lost executor leaves none."""
+PYTHON_EXCEPTION = "org.apache.spark.api.python.PythonException: "
+"""In Spark's text of a failure, before the traceback: the task itself raised. A lost process leaves none."""
 
 POLL_S = 0.2
 """How often finished tasks are looked for."""
+
+TASKS_END_S = 30.0
+"""How long the other tasks of a load that has failed may go on. Spark ends their Python workers after about
+two seconds and spark.python.task.killTimeout, which is two seconds."""
 
 
 class SparkEngine:
@@ -60,24 +65,50 @@ class SparkEngine:
             context.setJobGroup(task.run_id, f"kafka-loader {task.job}: {len(splits)} splits")
             return context.parallelize(splits, len(splits)).mapPartitions(run_splits).collect()
 
-        job = _Background(collect)
-        seen = 0
-        ended = False
-        while not ended:
-            ended = job.ended(POLL_S)
-            for advance in told.value[seen:]:
-                on_advance(advance)
-                seen += 1
         try:
-            return job.result()
-        except Py4JJavaError as error:
-            if PYTHON_TRACEBACK in str(error.java_exception):
+            return _finished(_Background(collect), told, on_advance)
+        except BaseException as error:
+            # The caller removes what the load has staged: a task that still works would stage anew.
+            _wait_for_tasks(context, task.run_id)
+            if not isinstance(error, Py4JJavaError):
+                raise
+            if PYTHON_EXCEPTION in str(error.java_exception):
                 raise RuntimeError(f"a task failed, and that is a bug:\n{error.java_exception}") from error
             raise WorkersLost(
                 f"Spark gave up on the load: {_cause(error)}. Nothing was committed. Look at the executors'"
                 " logs; if they ran out of memory, give them more or lower write.row_group_bytes; then run"
                 " again."
             ) from error
+
+
+def _finished(
+    job: "_Background", told: "Accumulator[tuple[Advance, ...]]", on_advance: Callable[[Advance], None]
+) -> list[SplitResult]:
+    """The results, once they are there; until then, what tasks tell as they end."""
+    seen = 0
+    ended = False
+    while not ended:
+        ended = job.ended(POLL_S)
+        for advance in told.value[seen:]:
+            on_advance(advance)
+            seen += 1
+    return job.result()
+
+
+def _wait_for_tasks(context: SparkContext, group: str) -> None:
+    """Return when no task of a job group works any more, or after TASKS_END_S."""
+    give_up = time.monotonic() + TASKS_END_S
+    try:
+        context.cancelJobGroup(group)
+        tracker = context.statusTracker()
+        jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
+        stages = [stage for job in jobs if job for stage in job.stageIds]
+        while any((info := tracker.getStageInfo(stage)) and info.numActiveTasks for stage in stages):
+            if time.monotonic() > give_up:
+                return  # what such a task still stages has no ticket: a sweep removes it after a day
+            time.sleep(POLL_S)
+    except (Py4JError, ConnectionError):
+        return  # Spark itself is gone, and takes its executors with it
 
 
 class _Advances(AccumulatorParam[tuple[Advance, ...]]):
