@@ -208,18 +208,23 @@ class KafkaClient:
     def _ask_any(self, request: Any) -> Any:
         """Ask brokers until one answers: one that has just died, or hangs, is still in the metadata.
 
-        The tries share the time of a request, so that a hung broker leaves enough of it to the others.
+        The tries share the time of a request, and go to one broker after the other, so that a hung one
+        does not use up what the others need.
         """
-        for last_try in (False,) * (TRIES - 1) + (True,):
+        first = self._manager.least_loaded_node()
+        others = [each.node_id for each in self._manager.cluster.brokers() if each.node_id != first]
+        node_ids = [first, *random.sample(others, len(others))]
+        for number in range(TRIES):
             try:
-                return self.ask(request, timeout_ms=self.settings.request_timeout_ms / TRIES)
+                node_id = node_ids[number % len(node_ids)]
+                return self.ask(request, node_id, self.settings.request_timeout_ms / TRIES)
             except BrokerUnavailable as error:
-                if last_try:
+                if number == TRIES - 1:
                     raise BrokerUnavailable(
                         f"no broker answers ({error}). Nothing was committed. Run again; if it repeats, check"
                         " that the brokers run and that this host reaches the addresses they advertise."
                     ) from error
-            time.sleep(RETRY_PAUSE_S)  # the manager avoids the one that failed for as long
+            time.sleep(RETRY_PAUSE_S)
         raise AssertionError("unreachable")
 
     def address_of(self, node_id: int | None) -> str:

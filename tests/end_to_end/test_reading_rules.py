@@ -1,5 +1,8 @@
 """Every offset of a range is read or explained, whatever lies at its borders and whatever a log holds."""
 
+import random
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
+from loader.records.layout import as_octets, scan
 from loader.values import OffsetRange, RangeCounts
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
@@ -22,6 +26,7 @@ from tests.records.batches import Record as BatchRecord
 from tests.task.jobs import RUN_FOLDER, a_split, a_task, ignore
 
 from .conftest import NewJobFunction
+from .folders import staged_paths
 from .jobs import Job, kafka_loader
 from .oracle import read_by_librdkafka
 from .producing import (
@@ -232,4 +237,119 @@ def test_a_range_compacted_away_before_an_open_transaction_ends(
     run_to_the_end(job)
 
     assert offsets_of(job.records()) == [0, 6]
+    assert_same_records(job.records(), read_by_librdkafka(kafka, topic))
+
+
+def change_on_disk(kafka: KafkaCluster, topic: str, change: Callable[[bytes], bytes]) -> None:
+    """Change what a broker has on disk, under its hands; it sends files without looking into batches."""
+    path = log_file(kafka, topic)
+    before = path.read_bytes()
+    after = change(before)
+    assert len(after) == len(before) > 0, "the broker knows its size"
+    with path.open("r+b") as segment:
+        segment.write(after)
+
+
+def flip_a_bit_of_the_value(segment: bytes) -> bytes:
+    at = segment.index(b"value 3")
+    return segment[:at] + bytes([segment[at] ^ 4]) + segment[at + 1 :]
+
+
+def as_message(magic: int) -> Callable[[bytes], bytes]:
+    """A log of one message in a format from before Kafka 0.11, as long as what it takes the place of."""
+
+    def write(segment: bytes) -> bytes:
+        times = struct.pack(">q", T0_MS) if magic else b""
+        head = struct.pack(">bb", magic, 0) + times + struct.pack(">i", -1)
+        value = bytes(len(segment) - 12 - 4 - len(head) - 4)
+        body = head + struct.pack(">i", len(value)) + value
+        return struct.pack(">qiI", 0, 4 + len(body), zlib.crc32(body)) + body
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        (flip_a_bit_of_the_value, "CorruptBatch", "-0 at offset 0, read from broker 1: the batch's CRC is "),
+        (
+            as_message(0),
+            "UnsupportedMessageFormat",
+            "-0 at offset 0: message format 0, written before Kafka 0.11",
+        ),
+        (
+            as_message(1),
+            "UnsupportedMessageFormat",
+            "-0 at offset 0: message format 1, written before Kafka 0.11",
+        ),
+    ],
+    ids=["a-flipped-bit", "format-0", "format-1"],
+)
+def test_bytes_that_cannot_be_read_stop_their_topic_while_the_others_commit(
+    change: Callable[[bytes], bytes],
+    kind: str,
+    message: str,
+    kafka: KafkaCluster,
+    new_topic: NewTopicFunction,
+    new_job: NewJobFunction,
+) -> None:
+    harmed, healthy = new_topic(), new_topic()
+    for topic in (harmed, healthy):
+        produce(kafka, topic, messages(10))
+    job = new_job(harmed, healthy)
+    change_on_disk(kafka, harmed, change)
+
+    ended = job.try_run()
+
+    assert ended.status == 4
+    (failure,) = ended.document["failures"][harmed]
+    assert failure["kind"] == kind
+    assert failure["message"].startswith(f"{harmed}{message}")
+    assert f"{harmed}{message}" in ended.errors
+    assert_same_records(job.records(), read_by_librdkafka(kafka, healthy))
+    assert staged_paths(job.folder) == []
+
+
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+
+
+def test_runs_begin_and_end_in_the_middle_of_batches_of_every_codec(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction
+) -> None:
+    topic = new_topic(partitions=len(CODECS))
+    for partition, codec in enumerate(CODECS):
+        sent = messages(20, partition=partition)
+        produce(kafka, topic, sent, {"compression.type": codec, "linger.ms": 500})
+        (batch,) = scan(as_octets(log_file(kafka, topic, partition).read_bytes())).headers
+        assert (batch.record_count, batch.codec_id) == (20, partition)
+    job = new_job(topic, limits={"max_records": 7 * len(CODECS)})
+
+    reports = run_to_the_end(job)
+
+    cuts = [[(each["start_offset"], each["end_offset"]) for each in report["ranges"]] for report in reports]
+    assert cuts == [[cut] * len(CODECS) for cut in ((0, 7), (7, 14), (14, 20))]
+    assert_same_records(job.records(), read_by_librdkafka(kafka, topic))
+
+
+def test_a_record_of_20_megabytes_and_one_of_100_000_headers_are_whole(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction
+) -> None:
+    topic = new_topic(config={"max.message.bytes": "30000000"})
+    chance = random.Random(1)
+    headers = [(f"key {number}", b"%d" % number) for number in range(100_000)]
+    sent = [
+        Message(chance.randbytes(20_000_000), b"large"),
+        Message(b"many", headers=headers),
+        Message(b"small"),
+    ]
+    produce(kafka, topic, sent, {"message.max.bytes": 30_000_000, "linger.ms": 0})
+    job = new_job(topic)
+
+    job.run()
+
+    assert [(len(each.value or b""), len(each.headers or ())) for each in job.records()] == [
+        (20_000_000, 0),
+        (4, 100_000),
+        (5, 0),
+    ]
     assert_same_records(job.records(), read_by_librdkafka(kafka, topic))

@@ -49,6 +49,7 @@ def parameters(function: Callable[..., Any]) -> list[str]:
         (KafkaConnectionManager.bootstrap, ["self", "timeout_ms", "refresh"]),
         (KafkaConnectionManager.send, ["self", "request", "node_id", "request_timeout_ms"]),
         (KafkaConnectionManager.auth_failure, ["self", "node_id"]),
+        (KafkaConnectionManager.least_loaded_node, ["self"]),
         (KafkaConnectionManager.close, ["self", "node_id", "timeout_ms"]),
         (
             KafkaConnectionManager._connect,
@@ -106,6 +107,7 @@ def test_kafka_pythons_bootstrapping_does_as_the_client_expects(kafka: KafkaClus
     assert manager.bootstrapped, UPGRADE
     assert manager.cluster.broker_metadata(1).port == kafka.nodes[0].port, UPGRADE
     assert manager.cluster.broker_metadata(99) is None, UPGRADE
+    assert [broker.node_id for broker in manager.cluster.brokers()] == [1], UPGRADE
     manager.close()
     net.close()
 
