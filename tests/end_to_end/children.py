@@ -132,6 +132,8 @@ def _tell(pipe: Any, story: Callable[..., Any], arguments: tuple[Any, ...]) -> N
 
 
 def _run_under(conditions: Conditions, config: Path) -> Ended:
+    if conditions.user_id is not None:
+        kafka_loader("plan", str(config))  # another user may not be allowed to import what this needs
     conditions.take_effect()
     return kafka_loader("run", str(config), "--json", "--processes", "1")
 
