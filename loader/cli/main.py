@@ -109,6 +109,44 @@ def offsets_command(
     _end(config, lambda: offsets(config, topic, last, as_json))
 
 
+@app.command("verify", epilog="Example: kafka-loader verify conf/quickstart.toml --deep")
+def verify_command(
+    config: ConfigPath,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Decode all pages of all files, too; reads every byte.")
+    ] = False,
+    against_kafka: Annotated[
+        bool,
+        typer.Option(
+            "--against-kafka", help="Compare samples of rows with what the brokers still have, too."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that what was loaded is there, each offset once: ledger, files, offsets. Reads only."""
+    from loader.cli.verify import verify_job
+
+    _end(config, lambda: verify_job(config, deep, against_kafka, as_json))
+
+
+@app.command("repair", epilog="Example: kafka-loader repair conf/quickstart.toml")
+def repair_command(
+    config: ConfigPath,
+    yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss", help="Record as lost what no commit and no file explains, and go on without it."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild a damaged ledger from good commits and published files: shows what it finds, and asks."""
+    from loader.cli.repair import repair
+
+    _end(config, lambda: repair(config, yes, accept_loss, as_json))
+
+
 def _end(config: Path, command: Callable[[], int]) -> NoReturn:
     """Run a command on a job and exit with its status; an error's choices name that job's file."""
     from loader.cli.failures import told

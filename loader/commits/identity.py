@@ -43,16 +43,17 @@ def read_identity(storage: Storage, job: str) -> JobIdentity | None:
     if identity.name != job:
         raise LedgerDamaged(
             f"{storage.url}/{path} belongs to job {identity.name!r}, not {job!r}: the folder was renamed or"
-            " copied. Nothing was read or committed. Give job.name its old value, or the folder its old name.",
+            " copied. Nothing was read or committed. Give job.name its old value, or the folder its old"
+            " name.",
             [RUN_AGAIN],
         )
     return identity
 
 
-def create_identity(storage: Storage, identity: JobIdentity) -> JobIdentity:
-    """Write the identity of a new job; when another run was first, return that one's."""
+def create_identity(storage: Storage, identity: JobIdentity, run_id: str) -> JobIdentity:
+    """Write the identity of a job, for the run of that id; when another was first, return that one's."""
     path = layout.identity_path(identity.name)
-    draft = f"{path}.{identity.job_id}"
+    draft = f"{path}.{run_id}"
     with storage.create(draft) as file:
         file.write(json.dumps(asdict(identity), indent=2).encode() + b"\n")
     try:

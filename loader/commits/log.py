@@ -36,7 +36,7 @@ class CommitLog:
         Raises LedgerDamaged when one is missing, also the newest, and what the storage raises when the folder
         cannot be read: that is never taken for an empty ledger.
         """
-        first = read_marker(self._storage, layout.first_folder(self._job))
+        first = self._first()
         newest = read_marker(self._storage, layout.newest_folder(self._job))
         numbers = self.numbers()  # after the markers: what another run commits meanwhile is not missing
         last = max(first, newest, *numbers, 0)
@@ -44,13 +44,6 @@ class CommitLog:
         missing = sorted({*range(first, last + 1)} - {*numbers})
         if missing:
             raise self._has_hole(numbers, missing, last)
-        if numbers and numbers[0] < first:
-            raise LedgerDamaged(
-                f"{self._storage.url}/{layout.commits_folder(self._job)} has commits before {first}, with"
-                " which a repair began the ledger anew. Nothing was read or committed; published rows are"
-                f" untouched. Move commit {numbers[0]} away.",
-                [RUN_AGAIN, REPAIR],
-            )
         return range(first, last + 1)
 
     def numbers(self) -> list[int]:
@@ -85,9 +78,12 @@ class CommitLog:
         """Make `commit` the newest, or fail and change nothing.
 
         The document is written whole beside the ledger, then moved to its number by an operation that
-        fails where the number is taken. Raises CommitSuperseded when another run has it, and
-        CommitOutcomeUnknown when the file system will not tell.
+        fails where the number is taken. Raises CommitSuperseded when another run has it or a repair began
+        the ledger anew behind it, and CommitOutcomeUnknown when the file system will not tell.
         """
+        first = self._first()
+        if commit.version < first:
+            raise CommitSuperseded(commit.version, commit.run_id, self.read(first).run_id)
         draft = self._draft(commit.run_id)
         self._storage.delete(draft)
         with self._storage.create(draft) as file:
@@ -111,10 +107,16 @@ class CommitLog:
         goes first, and only then is the number looked at.
         """
         self._storage.delete(self._draft(run_id))
+        if version < self._first():
+            return True  # whatever is there, a repair has taken all that counts of it
         try:
             return self.read(version).run_id != run_id
         except PathNotFound:
             return True
+
+    def _first(self) -> int:
+        """The number that a repair began the ledger anew with; 0 where there was none."""
+        return read_marker(self._storage, layout.first_folder(self._job))
 
     def mark_published(self, version: int) -> None:
         """Note that commit `version` is there, so that its loss is found."""

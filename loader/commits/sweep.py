@@ -39,7 +39,7 @@ def sweep(
             continue  # a stranger's file: no run has put it there
         run_id = folder.path.rpartition("/")[2]
         ticket = read_ticket(storage, job, run_id)
-        if not is_abandoned(ticket, newest_version, now_ms, _last_change_ms(storage, folder), is_dead):
+        if not is_abandoned(ticket, newest_version, now_ms, last_change_ms(storage, folder), is_dead):
             continue
         if ticket is not None and not log.fence(run_id, ticket.base_version + 1):
             continue  # it has committed: the next run publishes these files
@@ -68,7 +68,8 @@ def is_abandoned(
     return is_old and ticket.base_version < newest_version
 
 
-def _last_change_ms(storage: Storage, folder: FileStatus) -> int:
+def last_change_ms(storage: Storage, folder: FileStatus) -> int:
+    """When something in a run's folder changed last, by the file system's clock."""
     try:
         entries: Sequence[FileStatus] = storage.list(folder.path)
     except PathNotFound:

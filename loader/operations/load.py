@@ -161,7 +161,7 @@ def _stage(job: Job, plan: LoadPlan, ticket: RunTicket) -> JobIdentity:
             created_at_ms=ticket.started_at_ms,
             created_by=ticket.started_by,
         )
-        identity = create_identity(job.storage, draft)
+        identity = create_identity(job.storage, draft, ticket.run_id)
     identity.check_cluster(plan.cluster_id)
     write_ticket(job.storage, job.name, ticket)
     return identity

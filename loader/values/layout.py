@@ -6,7 +6,6 @@
     _loader/<job>/runs/<run id>/                    one run's staged files
     _loader/<job>/newest/<20 digits>/               number of the newest published commit
     _loader/<job>/first/<20 digits>/                number of the first commit, where it is not 1
-    _loader/<job>/replaced/<run id>/                what a repair took out of the ledger
 
 Spark and Hive do not see names that begin with `_` or `.`: this hides `_loader`, and would hide the
 rows of a topic called `_schemas`. Such a first character is written as %5F or %2E; `%` is in no topic
@@ -61,11 +60,6 @@ def newest_folder(job: str) -> str:
 def first_folder(job: str) -> str:
     """Where the number is marked that a repaired ledger begins with."""
     return f"{job_folder(job)}/first"
-
-
-def replaced_folder(job: str, run_id: str) -> str:
-    """What a repair took out of the ledger; nothing reads it again."""
-    return f"{job_folder(job)}/replaced/{run_id}"
 
 
 def runs_folder(job: str) -> str:

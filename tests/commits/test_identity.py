@@ -23,14 +23,14 @@ def test_a_job_has_no_identity_before_its_first_run(storage: Storage) -> None:
 
 
 def test_an_identity_comes_back_as_it_was_made(storage: Storage) -> None:
-    assert create_identity(storage, IDENTITY) == IDENTITY
+    assert create_identity(storage, IDENTITY, "run-a") == IDENTITY
     assert read_identity(storage, JOB) == IDENTITY
 
 
 def test_of_first_runs_at_once_all_get_the_same_identity(storage: Storage) -> None:
     drafts = [replace(IDENTITY, job_id=f"j-{number}") for number in range(3)]
 
-    made = at_once([partial(create_identity, storage, draft) for draft in drafts])
+    made = at_once([partial(create_identity, storage, draft, draft.job_id) for draft in drafts])
 
     assert made[0] in drafts
     assert made == [made[0]] * 3

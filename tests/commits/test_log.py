@@ -227,13 +227,15 @@ def test_a_repaired_ledger_begins_with_the_repair(storage: Storage) -> None:
     with pytest.raises(LedgerDamaged, match="has no commit 7"):
         log.versions()
 
+    write(storage, layout.commit_path(JOB, 3), b"damaged")
     log.append(a_commit(7))
     log.append(a_commit(8))
 
     assert log.versions() == range(7, 9)
-    log.append(a_commit(3))
-    with pytest.raises(LedgerDamaged, match="before 7"):
-        log.versions()
+    assert log.numbers() == [3, 7, 8]
+    with pytest.raises(CommitSuperseded, match="committed version 5 first"):
+        log.append(a_commit(5, "run-late"))
+    assert log.fence("run-dead", 3)
 
 
 def test_a_renamed_commit_is_found(storage: Storage) -> None:

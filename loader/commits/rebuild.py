@@ -1,0 +1,213 @@
+"""A ledger made anew, from the commits that are still good and from what published files say of themselves.
+
+Nothing is guessed. A row counts when its file is there; an offset that no commit and no file explains is
+lost, named, and up to a person. Behind the last offset that is known to be loaded the position goes back, so
+that the next run reads what follows from Kafka: there are no files that it could double.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from loader.commits.record import Commit
+from loader.errors import RUN_AGAIN, LedgerDamaged
+from loader.values import (
+    DataFile,
+    LoadedRange,
+    OffsetRange,
+    PartitionPosition,
+    Position,
+    RangeCounts,
+    TopicPartition,
+    TopicPosition,
+    merge_adjacent,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundShare:
+    """What one attempt of a committed run loaded of one topic, by the footers of its files.
+
+    ranges      empty where none of the files that tell it is left
+    file_count  how many files there were, 0 where that is not known
+    files       those that are there
+    """
+
+    run_id: str
+    attempt: str
+    topic: str
+    topic_id: str
+    ranges: tuple[LoadedRange, ...]
+    file_count: int
+    files: tuple[DataFile, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of its files are there."""
+        return self.file_count == len(self.files)
+
+    @property
+    def claims(self) -> tuple[LoadedRange, ...]:
+        """Its ranges; where they are not known, the offsets from the first to the last row of each file."""
+        if self.ranges:
+            return self.ranges
+        spans = _united(span for file in self.files for span in file.ranges)
+        return tuple(LoadedRange(span, RangeCounts(row_count=span.offset_count), -1, 0) for span in spans)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is left of a job.
+
+    commits        the good ones, by number
+    shares         of files that no good commit lists
+    missing_files  listed by good commits, and not there with their size
+    """
+
+    commits: tuple[Commit, ...]
+    shares: tuple[FoundShare, ...]
+    missing_files: tuple[DataFile, ...]
+
+    @property
+    def files(self) -> tuple[DataFile, ...]:
+        """Every file of the job that is there."""
+        missing = {file.path for file in self.missing_files}
+        removed = {path for commit in self.commits for path in commit.removed_files}
+        listed = (file for commit in self.commits for file in commit.files)
+        kept = [file for file in listed if file.path not in missing and file.path not in removed]
+        return (*kept, *(file for share in self.shares for file in share.files))
+
+    @property
+    def claims(self) -> tuple[LoadedRange, ...]:
+        """All ranges that commits and footers say were loaded, sorted. Raises LedgerDamaged for overlaps."""
+        ranges = [loaded for commit in self.commits for loaded in commit.ranges]
+        ranges += [loaded for share in self.shares for loaded in share.claims]
+        ordered = sorted(ranges, key=lambda loaded: loaded.range)
+        _refuse_overlaps(ordered)
+        return tuple(ordered)
+
+    @property
+    def doubtful(self) -> tuple[OffsetRange, ...]:
+        """Claimed ranges of which rows may be missing: those must be counted in the files."""
+        gone = _united(span for file in self.missing_files for span in file.ranges)
+        partial = [loaded.range for share in self.shares if not share.is_whole for loaded in share.claims]
+        return tuple(
+            loaded.range
+            for loaded in self.claims
+            if loaded.range in partial or any(overlap(loaded.range, span) for span in gone)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltLedger:
+    """All that a repair's commit will say."""
+
+    position: Position
+    ranges: tuple[LoadedRange, ...]
+    files: tuple[DataFile, ...]
+
+    @property
+    def counts(self) -> RangeCounts:
+        """The sum over all ranges."""
+        return RangeCounts.total(loaded.counts for loaded in self.ranges)
+
+    @property
+    def lost_ranges(self) -> tuple[OffsetRange, ...]:
+        """Where the lost offsets lie."""
+        return tuple(lost for loaded in self.ranges for lost in loaded.lost_ranges)
+
+
+def rebuild(evidence: Evidence, row_counts: Mapping[OffsetRange, int]) -> RebuiltLedger:
+    """The ledger that the evidence proves.
+
+    row_counts  of each doubtful range, how many rows of it the files hold
+
+    Raises LedgerDamaged where the evidence contradicts itself.
+    """
+    topic_ids = _topic_ids(evidence)
+    ranges: list[LoadedRange] = []
+    ends: dict[TopicPartition, int] = {}
+    for claim in evidence.claims:
+        partition, start_offset = claim.range.topic_partition, claim.range.start_offset
+        if ends.setdefault(partition, start_offset) < start_offset:
+            ranges.append(_lost(replace(claim.range, start_offset=ends[partition], end_offset=start_offset)))
+        ends[partition] = claim.range.end_offset
+        ranges.append(_counted(claim, row_counts.get(claim.range)))
+    known = evidence.commits[-1].position if evidence.commits else Position()
+    for partition, place in known:
+        if partition not in ends:  # met, and nothing loaded yet
+            begin = OffsetRange(partition.topic, partition.partition, place.next_offset, place.next_offset)
+            ranges.append(LoadedRange(begin, RangeCounts(), -1, 0))
+    merged = merge_adjacent(ranges)
+    return RebuiltLedger(_position(merged, known, topic_ids), merged, evidence.files)
+
+
+def _topic_ids(evidence: Evidence) -> dict[str, str]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for commit in evidence.commits:
+        for name, topic in commit.position.topics.items():
+            found[name].add(topic.topic_id)
+    for share in evidence.shares:
+        found[share.topic].add(share.topic_id)
+    for name, ids in sorted(found.items()):
+        if len(ids) > 1:
+            raise LedgerDamaged(
+                f"{name}: the commits and files are of {len(ids)} topics of that name:"
+                f" {', '.join(sorted(ids))}. Nothing was written. Move the files of one of them away.",
+                [RUN_AGAIN],
+            )
+    return {name: ids.pop() for name, ids in found.items()}
+
+
+def _refuse_overlaps(ordered: Sequence[LoadedRange]) -> None:
+    last: LoadedRange | None = None
+    for loaded in ordered:
+        if last is not None and overlap(last.range, loaded.range):
+            raise LedgerDamaged(
+                f"{last.range} and {loaded.range} are both said to be loaded: rows may be there twice."
+                " Nothing was written. Move the files of one of them away.",
+                [RUN_AGAIN],
+            )
+        if loaded.range.offset_count:
+            last = loaded
+
+
+def _counted(claim: LoadedRange, row_count: int | None) -> LoadedRange:
+    """The range with the rows that are there; what is missing of them is lost."""
+    if row_count is None or row_count == claim.counts.row_count:
+        return claim
+    missing_count = claim.counts.row_count - row_count
+    counts = replace(claim.counts, row_count=row_count, lost_count=claim.counts.lost_count + missing_count)
+    return replace(claim, counts=counts, lost_ranges=(claim.range,))
+
+
+def _lost(gap: OffsetRange) -> LoadedRange:
+    return LoadedRange(gap, RangeCounts(lost_count=gap.offset_count), -1, 0, lost_ranges=(gap,))
+
+
+def _position(ranges: Iterable[LoadedRange], known: Position, topic_ids: Mapping[str, str]) -> Position:
+    places: defaultdict[str, dict[int, PartitionPosition]] = defaultdict(dict)
+    for loaded in ranges:
+        before = known.of(loaded.range.topic_partition)
+        is_same = before is not None and before.next_offset == loaded.range.end_offset
+        epoch = before.leader_epoch if before is not None and is_same else loaded.leader_epoch
+        places[loaded.range.topic][loaded.range.partition] = PartitionPosition(loaded.range.end_offset, epoch)
+    return Position({name: TopicPosition(topic_ids[name], each) for name, each in sorted(places.items())})
+
+
+def _united(spans: Iterable[OffsetRange]) -> list[OffsetRange]:
+    united: list[OffsetRange] = []
+    for span in sorted(spans):
+        last = united[-1] if united else None
+        if last and last.topic_partition == span.topic_partition and span.start_offset <= last.end_offset:
+            united[-1] = replace(last, end_offset=max(last.end_offset, span.end_offset))
+        else:
+            united.append(span)
+    return united
+
+
+def overlap(left: OffsetRange, right: OffsetRange) -> bool:
+    """Whether two ranges have an offset in common."""
+    return left.topic_partition == right.topic_partition and max(left.start_offset, right.start_offset) < min(
+        left.end_offset, right.end_offset
+    )

@@ -1,0 +1,160 @@
+"""A ledger that cannot be trusted is made anew, in one commit that holds all that is known of the job.
+
+    survey -> propose -> (a person agrees) -> stage -> publish what waits -> identity -> begin there -> commit
+
+Nothing is deleted, and no commit is changed: the ledger begins anew with the repair's number, which no other
+commit ever had. That number is marked as the first before there is a commit of it, so that runs stop at the
+ledger until all is done.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import loader
+from loader.commits.identity import JobIdentity, create_identity
+from loader.commits.log import CommitLog
+from loader.commits.markers import read_marker
+from loader.commits.rebuild import RebuiltLedger, rebuild
+from loader.commits.record import Commit
+from loader.commits.runs import RunTicket, read_ticket, write_ticket
+from loader.commits.sweep import ABANDONED_AFTER_MS, last_change_ms
+from loader.errors import REPAIR, RUN_AGAIN, LedgerDamaged, PathExists, PathNotFound, PersonDecides
+from loader.operations.job import Job
+from loader.operations.survey import Survey, survey
+from loader.values import layout
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a repair would write.
+
+    version     of its commit
+    job_id      of the job, as commits and files give it
+    cluster_id  the same
+    """
+
+    survey: Survey
+    ledger: RebuiltLedger
+    version: int
+    job_id: str
+    cluster_id: str
+
+
+def propose(job: Job, now_ms: int, is_dead: Callable[[RunTicket], bool]) -> Proposal | None:
+    """What a repair would write; None where there is nothing to repair. Writes nothing.
+
+    is_dead  True only where a ticket's driver certainly no longer exists
+
+    Raises PersonDecides where runs may still be at work, LedgerDamaged where what is left contradicts itself.
+    """
+    found = survey(job)
+    if found.is_sound:
+        return None
+    tickets = _refuse_live_runs(job, now_ms, is_dead)
+    job_id, cluster_id = _owner(job, found)
+    markers = (layout.newest_folder(job.name), layout.first_folder(job.name))
+    taken = [
+        *found.numbers,
+        *(read_marker(job.storage, folder) for folder in markers),
+        *(ticket.base_version + 1 for ticket in tickets),  # what a dead run would have made
+    ]
+    return Proposal(
+        found, rebuild(found.evidence, found.row_counts), max(taken, default=0) + 1, job_id, cluster_id
+    )
+
+
+def write_repair(job: Job, proposal: Proposal, ticket: RunTicket, now_ms: int) -> Commit:
+    """Write what was proposed; returns its commit. Can be repeated from `propose` on after any failure."""
+    log = CommitLog(job.storage, job.name)
+    write_ticket(job.storage, job.name, ticket)
+    for path, staged_path in sorted(proposal.survey.staged.items()):
+        _publish(job, staged_path, path)
+    if proposal.survey.identity is None:
+        _write_identity(job, proposal, ticket)
+    commit = Commit(
+        version=proposal.version,
+        run_id=ticket.run_id,
+        job_id=proposal.job_id,
+        operation="repair",
+        committed_at_ms=now_ms,
+        committed_by=ticket.started_by,
+        loader_version=loader.__version__,
+        cluster_id=proposal.cluster_id,
+        position=proposal.ledger.position,
+        ranges=proposal.ledger.ranges,
+        files=proposal.ledger.files,
+    )
+    log.mark_first(commit.version)
+    log.append(commit)
+    log.mark_published(commit.version)
+    job.storage.delete(layout.run_folder(job.name, ticket.run_id))
+    return commit
+
+
+def _refuse_live_runs(job: Job, now_ms: int, is_dead: Callable[[RunTicket], bool]) -> list[RunTicket]:
+    """The tickets of runs that have ended; raises PersonDecides when one may still be at work."""
+    try:
+        folders = job.storage.list(layout.runs_folder(job.name))
+    except PathNotFound:
+        return []
+    tickets = []
+    for folder in folders:
+        ticket = read_ticket(job.storage, job.name, folder.path.rpartition("/")[2])
+        if ticket is None:
+            continue
+        is_old = now_ms - last_change_ms(job.storage, folder) > ABANDONED_AFTER_MS
+        if not is_dead(ticket) and not is_old:
+            raise PersonDecides(
+                f"{job.storage.url}/{folder.path}: run {ticket.run_id}, started by {ticket.started_by}, may"
+                " still be at work; a repair beside it could double its rows. Nothing was written. Wait for"
+                " its end; when it is certain that it has ended, delete that folder.",
+                [REPAIR],
+            )
+        tickets.append(ticket)
+    return tickets
+
+
+def _owner(job: Job, found: Survey) -> tuple[str, str]:
+    owners = set(found.owners)
+    if found.identity is not None:
+        owners.add((found.identity.job_id, found.identity.cluster_id))
+    if len(owners) == 1:
+        return owners.pop()
+    folder = f"{job.storage.url}/{layout.job_folder(job.name)}"
+    if not owners:
+        raise LedgerDamaged(
+            f"{folder}: no commit, no job.json and no published file tells whose this is. Nothing was"
+            " written. Move the folder away; the next run begins anew.",
+            [RUN_AGAIN],
+        )
+    named = ", ".join(f"job {job_id} of cluster {cluster_id}" for job_id, cluster_id in sorted(owners))
+    raise LedgerDamaged(
+        f"{folder}: commits and files are of {named}. Nothing was written. Move what belongs to one of them"
+        " away.",
+        [REPAIR],
+    )
+
+
+def _publish(job: Job, staged_path: str, path: str) -> None:
+    try:
+        job.storage.move(staged_path, path)
+    except (PathExists, PathNotFound):
+        return  # an earlier try of this repair moved it; the commit's file list is checked by `verify`
+
+
+def _write_identity(job: Job, proposal: Proposal, ticket: RunTicket) -> None:
+    path = layout.identity_path(job.name)
+    with suppress(PathNotFound):
+        job.storage.move(path, f"{path}.damaged-{ticket.run_id}")
+    create_identity(
+        job.storage,
+        JobIdentity(
+            job_id=proposal.job_id,
+            name=job.name,
+            cluster_id=proposal.cluster_id,
+            created_at_ms=ticket.started_at_ms,
+            created_by=ticket.started_by,
+        ),
+        ticket.run_id,
+    )
