@@ -117,10 +117,20 @@ def plan_load(job: Job, newest: Commit | None, slots: int, *, loss_allowed: bool
         limited=limited,
         topic_ids={name: topic.topic_id for name, topic in listing.topics.items()},
         failures=failures,
-        unlisted={
-            topic.of(number): reason for topic in bounds.values() for number, reason in topic.unlisted.items()
-        },
+        unlisted=_unlisted(bounds, position),
     )
+
+
+def _unlisted(bounds: Mapping[str, TopicBounds], position: Position) -> dict[TopicPartition, str]:
+    """Partitions that gave no answer; also those that the job has loaded, and the metadata did not name."""
+    unlisted = {
+        partition: "not in the metadata"
+        for partition, _ in position
+        if partition.topic in bounds and partition.partition not in bounds[partition.topic].partitions
+    }
+    for topic in bounds.values():
+        unlisted.update({topic.of(number): reason for number, reason in topic.unlisted.items()})
+    return unlisted
 
 
 def read_ledger(job: Job) -> Commit | None:

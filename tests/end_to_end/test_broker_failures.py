@@ -280,3 +280,52 @@ def test_an_advertised_address_that_cannot_be_reached_is_told_at_once(
     assert all(f"broker {number} ({address})" in ended.errors for number, address in enumerate(advertised, 1))
     assert "set their advertised.listeners" in ended.errors
     assert job.folder.paths() == []
+
+
+def test_offsets_that_an_unclean_election_took_back_or_gave_to_other_records_stop_the_topic(
+    brokers: KafkaCluster, new_job: NewJobFunction
+) -> None:
+    rewritten = create(
+        brokers,
+        "rewritten",
+        [2, 3],
+        **{"min.insync.replicas": "1", "unclean.leader.election.enable": "true"},
+    )
+    healthy = create(brokers, "rewritten-not", [1])
+    job = new_job(rewritten, healthy, fetch={"max_wait_ms": 50})
+    for topic in (rewritten, healthy):
+        produce(brokers, topic, messages(5))
+    wait_until(lambda: in_sync(brokers, rewritten) == {2, 3}, "both replicas to hold the first records")
+    brokers.nodes[2].kill()
+    wait_until(lambda: in_sync(brokers, rewritten) == {2}, "the second replica to be out of sync")
+    produce(brokers, rewritten, messages(5, first=5))  # 5 to 9, on one replica only
+    job.run()
+    loaded = job.records()
+    assert offsets_of(loaded, rewritten) == list(range(10))
+    brokers.nodes[1].kill()
+    brokers.nodes[2].start()
+    wait_until(lambda: leader_of(brokers, rewritten) == 3, "the replica that is behind to lead")
+
+    truncated = job.try_run()
+    produce(brokers, rewritten, messages(10, first=100))  # 5 to 14: the log is longer than the position again
+    produce(brokers, healthy, messages(5, first=5))
+    diverged = job.try_run()
+    again = job.try_run()
+
+    ended = (truncated, diverged, again)
+    assert [each.status for each in ended] == [4, 4, 4]
+    failures = [each.document["failures"] for each in ended]
+    assert [list(each) for each in failures] == [[rewritten]] * 3
+    kinds = [[error["kind"] for error in each[rewritten]] for each in failures]
+    assert kinds == [["LogTruncated"], ["LogDiverged"], ["LogDiverged"]]
+    assert f"{rewritten}-0: the position is 10, but Kafka's log ends at 5" in truncated.errors
+    assert "offsets [5, 10) were rewritten after an unclean leader election" in diverged.errors
+    assert [each.document["committed"] for each in ended] == [False, True, False]
+    rest = [record for record in read_by_librdkafka(brokers, healthy) if record.offset >= 5]
+    assert_same_records(job.records(), [*loaded, *rest])
+
+
+def in_sync(brokers: KafkaCluster, topic: str) -> set[int]:
+    """The replicas that hold all of partition 0."""
+    admin = AdminClient({"bootstrap.servers": brokers.bootstrap_servers, "log_level": 0})
+    return set(admin.list_topics(topic, timeout=10).topics[topic].partitions[0].isrs)

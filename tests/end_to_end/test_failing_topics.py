@@ -33,8 +33,8 @@ def delete(kafka: KafkaCluster, topic: str) -> None:
     wait_until(lambda: topic not in admin.list_topics(timeout=10).topics, f"{topic} to be gone")
 
 
-def recreate(kafka: KafkaCluster, topic: str) -> None:
-    """Another topic of the same name, with as many records as the old one had."""
+def recreate(kafka: KafkaCluster, topic: str, record_count: int = 40) -> None:
+    """Another topic of the same name, by default with as many records as the old one had."""
     delete(kafka, topic)
     admin = _admin(kafka)
 
@@ -46,7 +46,7 @@ def recreate(kafka: KafkaCluster, topic: str) -> None:
         return True
 
     wait_until(created, f"{topic} to be created again")
-    produce(kafka, topic, messages(40, first=100))
+    produce(kafka, topic, messages(record_count, first=100))
 
 
 def _admin(kafka: KafkaCluster) -> AdminClient:

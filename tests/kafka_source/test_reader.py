@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -13,7 +12,7 @@ from loader.kafka_source.client import KafkaClient
 from loader.kafka_source.metadata import read_listing
 from loader.kafka_source.reader import RangeReader
 from loader.records.decoder import decode
-from loader.values import FetchedRecords, LostOffsets, OffsetRange, RangeCounts, TopicPartition
+from loader.values import FetchedRecords, LostOffsets, OffsetRange, RangeCounts
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 from tests.end_to_end.producing import (
@@ -331,19 +330,3 @@ def test_a_paused_broker_stalls_a_reader_once_for_all_its_ranges(own_kafka: Kafk
         wanted = OffsetRange("paused", 0, 10, 30)
         fresh = RangeReader(client)
         assert Reading(fresh.fetches(wanted, topic_id), wanted).go_on().offsets == list(range(10, 30))
-
-
-def test_another_replica_is_read_on_when_the_leader_dies(tmp_path: Path) -> None:
-    with KafkaCluster(tmp_path, nodes=3, heap_mib=256) as cluster:
-        three_batches(cluster, "replicated", replicas=3)
-        with KafkaClient(
-            settings(cluster.bootstrap_servers, fetch_max_bytes=10_000, stall_timeout_s=60)
-        ) as client:
-            client.connect(30_000)
-            read = reading(client, "replicated", 0, 30).go_on(fetch_count=1)
-            leader = read_listing(client, ["replicated"], ()).leader_of(TopicPartition("replicated", 0))
-            assert leader is not None
-
-            cluster.nodes[leader.node_id - 1].kill()
-
-            assert read.go_on().offsets == list(range(30))

@@ -2,7 +2,7 @@
 
 import ssl
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 import trustme
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     ResourcePatternType,
@@ -27,7 +28,11 @@ from loader.kafka_source.watermarks import read_bounds
 from loader.values import FetchedRecords, OffsetRange
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
+from tests.end_to_end.folders import LocalFolder
+from tests.end_to_end.jobs import Job, write_config
+from tests.end_to_end.oracle import read_by_librdkafka
 from tests.end_to_end.producing import messages, produce, wait_until
+from tests.end_to_end.records import assert_same_records
 
 from .asking import admin_of, create, settings, soon, topic_id_of
 
@@ -52,6 +57,25 @@ class Secured:
             **changes,
         }
         return settings(self.address, security=security)
+
+    def job(self, folder: Path, topics: list[str]) -> Job:
+        """A job of ann's."""
+        destination = LocalFolder(folder / "destination")
+        (folder / "password").write_text(PASSWORD)
+        security = {
+            "protocol": "SASL_SSL",
+            "sasl_mechanism": "PLAIN",
+            "username": "ann",
+            "password_file": str(folder / "password"),
+            "ca_file": str(self.ca_file),
+        }
+        write_config(
+            folder / "job.toml",
+            {"name": "job", "destination": destination.url},
+            tuple({"name": topic} for topic in topics),
+            {"kafka": {"bootstrap_servers": [self.address]}, "kafka.security": security},
+        )
+        return Job(folder / "job.toml", destination)
 
 
 @pytest.fixture(scope="module")
@@ -98,16 +122,31 @@ def _write_key_store(certificate: trustme.LeafCert, path: Path) -> None:
 
 def _allow(cluster: KafkaCluster, topic: str, operation: AclOperation) -> None:
     admin = admin_of(cluster)
-    binding = AclBinding(
-        ResourceType.TOPIC,
-        topic,
-        ResourcePatternType.LITERAL,
-        "User:ann",
-        "*",
-        operation,
-        AclPermissionType.ALLOW,
-    )
+    binding = _acl(AclBinding, topic, operation)
     admin.create_acls([binding])[binding].result(30)
+
+
+def _forbid(cluster: KafkaCluster, topic: str) -> None:
+    """Take READ away again."""
+    admin = admin_of(cluster)
+    wanted = _acl(AclBindingFilter, topic, AclOperation.READ)
+    assert admin.delete_acls([wanted])[wanted].result(30)
+
+
+def _acl(kind: Callable[..., Any], topic: str, operation: AclOperation) -> Any:
+    pattern = ResourceType.TOPIC, topic, ResourcePatternType.LITERAL
+    return kind(*pattern, "User:ann", "*", operation, AclPermissionType.ALLOW)
+
+
+def _may_read(client: KafkaClient, topic: str) -> bool:
+    """Whether a fetch of this user is answered."""
+    if topic in read_listing(client, [topic], ()).denied:
+        return False
+    try:
+        next(RangeReader(client).fetches(OffsetRange(topic, 0, 0, 1), topic_id_of(client, topic)))
+    except AccessDenied:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -184,6 +223,46 @@ def test_a_topic_that_may_not_be_read_says_which_right_is_missing(ann: KafkaClie
 
     with pytest.raises(AccessDenied, match=r"shown: this user may not read .*Nothing of it.*Give it READ"):
         next(RangeReader(ann).fetches(OffsetRange("shown", 0, 0, 3), topic_id))
+
+
+@pytest.mark.parametrize(
+    ("left", "message"),
+    [
+        (AclOperation.DESCRIBE, "this user may not read the topic"),
+        (None, "this user may not describe the topic"),
+    ],
+    ids=["may-not-read", "may-not-see"],
+)
+def test_a_topic_that_may_no_longer_be_read_stops_while_the_others_commit(
+    left: AclOperation | None, message: str, secured: Secured, tmp_path: Path
+) -> None:
+    topics = shut, healthy = [f"{name}-{message.split()[-3]}" for name in ("shut-later", "open-for-ever")]
+    for topic in topics:
+        create(secured.cluster, topic)
+        produce(secured.cluster, topic, messages(5))
+        _allow(secured.cluster, topic, AclOperation.READ)
+    job = secured.job(tmp_path, topics)
+    with KafkaClient(secured.settings()) as ann:
+        ann.connect(30_000)
+        wait_until(lambda: not read_listing(ann, topics, ()).denied, "the ACLs to be in force")
+        job.run()
+        loaded = job.records()
+        for topic in topics:
+            produce(secured.cluster, topic, messages(5, first=5))
+        if left is not None:
+            _allow(secured.cluster, shut, left)
+        _forbid(secured.cluster, shut)
+        wait_until(lambda: not _may_read(ann, shut), "the ACL to be gone")
+
+    ended = job.try_run()
+
+    assert ended.status == 2
+    assert list(ended.document["failures"]) == [shut]
+    (failure,) = ended.document["failures"][shut]
+    assert failure["kind"] == "AccessDenied"
+    assert f"{shut}: {message}" in failure["message"]
+    rest = [each for each in read_by_librdkafka(secured.cluster, healthy) if each.offset >= 5]
+    assert_same_records(job.records(), [*loaded, *rest])
 
 
 def test_the_test_cluster_really_encrypts(secured: Secured) -> None:
