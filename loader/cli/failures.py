@@ -9,7 +9,7 @@ from loader.errors import Choice, LoaderError, PersonDecides
 
 def told(error: Exception, config: Path) -> str:
     """The message of an error, with commands that can be pasted."""
-    return _naming(str(error), config)
+    return naming(str(error), config)
 
 
 def failure_document(error: Exception, config: Path) -> dict[str, Any]:
@@ -19,13 +19,15 @@ def failure_document(error: Exception, config: Path) -> dict[str, Any]:
         "kind": type(error).__name__,
         "message": told(error, config),
         "exit_status": error.exit_status if isinstance(error, LoaderError) else 1,
-        "choices": [_choice_document(choice, config) for choice in choices],
+        "choices": [choice_document(choice, config) for choice in choices],
     }
 
 
-def _choice_document(choice: Choice, config: Path) -> dict[str, str]:
-    return {"meaning": choice.meaning, "command": _naming(choice.command, config)}
+def choice_document(choice: Choice, config: Path) -> dict[str, str]:
+    """A choice in a command's JSON."""
+    return {"meaning": choice.meaning, "command": naming(choice.command, config)}
 
 
-def _naming(text: str, config: Path) -> str:
+def naming(text: str, config: Path) -> str:
+    """A message or a command in which CONFIG stands for the job file, with that file's name."""
     return text.replace(" CONFIG", f" {shlex.quote(str(config))}")

@@ -1,0 +1,240 @@
+"""Whether the files of one commit hold each row that it counts, once, and no other.
+
+A bit for each offset of the commit's ranges is what this takes of memory, however many files there are.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from loader.commits.record import Commit
+from loader.errors import RECORD_LOSS, PathNotFound, UnreadableFile
+from loader.operations.findings import MOST_NAMED, RESTORE, Findings, OffsetSample, name_stretches
+from loader.storage.protocol import FileStatus, Storage
+from loader.tables.footers import Footer, footer_of
+from loader.tables.offsets import RowOffsets, read_offsets
+from loader.tables.opening import opened
+from loader.tables.rows import decode_all
+from loader.tables.seen_offsets import SeenOffsets
+from loader.values import DataFile, LoadedRange
+
+FILE_CHOICES = (RESTORE, RECORD_LOSS)
+
+
+@dataclass(frozen=True, slots=True)
+class FileProof:
+    """What was found of one file: where it lies, and whether all its offsets could be read.
+
+    path  None where it is nowhere
+    """
+
+    file: DataFile
+    path: str | None
+    is_counted: bool
+
+
+@dataclass(slots=True)
+class CommitProof:
+    """Looks at the files of one commit, each once.
+
+    removed        paths of files that later commits took away
+    staged_folder  where files lie that are not published yet; None for a commit that is published
+    deep           whether every page of every column is decoded as well
+    """
+
+    storage: Storage
+    commit: Commit
+    removed: set[str]
+    staged_folder: str | None
+    deep: bool
+    findings: Findings
+    _ranges: "_Ranges" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ranges = _Ranges(self.commit.ranges)
+
+    def prove(self) -> list[FileProof]:
+        """Look at every file, then at what they hold together; what is wrong goes to the findings."""
+        files = [file for file in self.commit.files if file.path not in self.removed]
+        proofs = [self._prove_file(file) for file in files]
+        if len(files) < len(self.commit.files):
+            self.findings.note(
+                f"commit {self.commit.version}: later commits took files of it away; how many rows it has is"
+                " not counted again"
+            )
+            return proofs
+        uncounted = [proof.file for proof in proofs if not proof.is_counted]
+        for loaded, seen in self._ranges:
+            self._prove_range(loaded, seen, uncounted)
+        return proofs
+
+    def _prove_file(self, file: DataFile) -> FileProof:
+        status = self._find(file)
+        if status is None:
+            self.findings.problem(
+                "file-missing",
+                f"{self._name(file.path)} is missing, with {file.row_count} rows of"
+                f" {', '.join(map(str, file.ranges))}, which commit {self.commit.version} added",
+                file.path,
+                FILE_CHOICES,
+            )
+            return FileProof(file, None, is_counted=False)
+        if status.size_bytes != file.size_bytes:
+            self.findings.problem(
+                "file-size",
+                f"{self._name(status.path)} has {status.size_bytes} bytes, but {file.size_bytes} by commit"
+                f" {self.commit.version}",
+                file.path,
+                FILE_CHOICES,
+            )
+        is_counted = False
+        try:
+            with opened(self.storage, status.path) as parquet:
+                self._prove_footer(parquet, file, status)
+                self._prove_offsets(parquet, file)
+                is_counted = True
+                if self.deep:
+                    decode_all(parquet)
+        except (UnreadableFile, PathNotFound) as error:
+            self.findings.problem("file-broken", str(error), file.path, FILE_CHOICES)
+        return FileProof(file, status.path, is_counted)
+
+    def _find(self, file: DataFile) -> FileStatus | None:
+        staged = [f"{self.staged_folder}/{file.staged_name}", file.path] if self.staged_folder else []
+        # Once more at its place at the end: a run may be publishing it.
+        for path in (file.path, *staged):
+            try:
+                return self.storage.status(path)
+            except PathNotFound:
+                continue
+        return None
+
+    def _prove_footer(self, parquet: pq.ParquetFile, file: DataFile, status: FileStatus) -> None:
+        try:
+            footer = footer_of(parquet.metadata, status.path, status.size_bytes)
+        except UnreadableFile as error:
+            wrong = str(error)
+        else:
+            wrong = "another program wrote it" if footer is None else "; ".join(self._wrong(footer, file))
+        if wrong:
+            self.findings.problem("footer", f"{self._name(status.path)}: {wrong}", file.path, FILE_CHOICES)
+
+    def _wrong(self, footer: Footer, file: DataFile) -> Iterator[str]:
+        """What the footer says otherwise than the commit."""
+        commit, found = self.commit, footer.file
+        topic = commit.position.topics.get(file.ranges[0].topic)
+        facts: list[tuple[str, object, object]] = [
+            ("job_id", footer.job_id, commit.job_id),
+            ("cluster_id", footer.cluster_id, commit.cluster_id),
+            ("topic", footer.topic, file.ranges[0].topic),
+            ("topic_id", footer.topic_id, topic.topic_id if topic else None),
+            ("staged_name", found.staged_name, file.staged_name),
+            ("row_count", found.row_count, file.row_count),
+            ("ranges", list(map(str, found.ranges)), list(map(str, file.ranges))),
+            ("min_timestamp_ms", found.min_timestamp_ms, file.min_timestamp_ms),
+            ("max_timestamp_ms", found.max_timestamp_ms, file.max_timestamp_ms),
+        ]
+        if commit.operation == "load":  # a repair lists the files of all runs before it
+            facts.append(("run_id", footer.run_id, commit.run_id))
+        for name, said, expected in facts:
+            if said != expected:
+                yield f"its footer says {name} {said}, commit {commit.version} says {expected}"
+
+    def _prove_offsets(self, parquet: pq.ParquetFile, file: DataFile) -> None:
+        strangers: defaultdict[str, OffsetSample] = defaultdict(OffsetSample)
+        doubled: defaultdict[str, OffsetSample] = defaultdict(OffsetSample)
+        falling: defaultdict[str, OffsetSample] = defaultdict(OffsetSample)
+        last_offsets: dict[str, int] = {}
+        for rows in read_offsets(parquet):
+            name = f"{rows.topic}-{rows.partition}"
+            outside, again = self._ranges.mark(rows, file.ranges[0].topic)
+            strangers[name].add(outside)
+            doubled[name].add(again)
+            before = np.concatenate([[last_offsets.get(name, -1)], rows.offsets[:-1]])
+            falling[name].add(rows.offsets[rows.offsets < before])
+            last_offsets[name] = int(rows.offsets[-1])
+        version = self.commit.version
+        self._tell(file, "offset-stranger", strangers, f"which commit {version} did not load")
+        self._tell(
+            file, "offset-twice", doubled, f"which are in this or another file of commit {version} too"
+        )
+        self._tell(file, "offset-order", falling, "which come behind higher ones")
+
+    def _tell(self, file: DataFile, kind: str, samples: dict[str, OffsetSample], why: str) -> None:
+        for name, sample in sorted(samples.items()):
+            if sample.count:
+                rows = "1 row" if sample.count == 1 else f"{sample.count} rows"
+                self.findings.problem(
+                    kind, f"{self._name(file.path)} has {rows} of {name}, {sample}, {why}", file.path
+                )
+
+    def _prove_range(self, loaded: LoadedRange, seen: SeenOffsets, uncounted: list[DataFile]) -> None:
+        wanted, counts = loaded.range, loaded.counts
+        missing = counts.row_count - seen.distinct_count
+        if not missing or any(_overlap(file, loaded) for file in uncounted):
+            return  # what a file holds that cannot be read is told of the file
+        if missing < 0:
+            self.findings.problem(
+                "counts",
+                f"{wanted}: the files of commit {self.commit.version} hold {seen.distinct_count} different"
+                f" offsets, but it counts {counts.row_count} rows",
+            )
+            return
+        explained = counts.explained_count - counts.row_count
+        others = f"; {explained} of these are explained otherwise" if explained else ""
+        self.findings.problem(
+            "offset-missing",
+            f"{wanted}: {missing} of {counts.row_count} rows are in no file of commit {self.commit.version};"
+            f" offsets without a row: {name_stretches(seen.unseen(MOST_NAMED + 1))}{others}",
+            choices=FILE_CHOICES,
+        )
+
+    def _name(self, path: str) -> str:
+        return f"{self.storage.url}/{path}"
+
+
+class _Ranges:
+    """The ranges of a commit, with the offsets of each that were seen."""
+
+    def __init__(self, ranges: tuple[LoadedRange, ...]) -> None:
+        self._by_partition: defaultdict[tuple[str, int], list[LoadedRange]] = defaultdict(list)
+        for loaded in sorted(ranges, key=lambda each: each.range):
+            self._by_partition[loaded.range.topic, loaded.range.partition].append(loaded)
+        self._seen = {
+            key: [SeenOffsets(each.range.start_offset, each.range.end_offset) for each in group]
+            for key, group in self._by_partition.items()
+        }
+
+    def mark(self, rows: RowOffsets, topic: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Note the rows of a file of `topic`: those of no range, and those that were noted before."""
+        nothing = np.empty(0, np.int64)
+        group = self._by_partition.get((rows.topic, rows.partition))
+        if group is None or rows.topic != topic:
+            return rows.offsets, nothing
+        starts = np.array([each.range.start_offset for each in group])
+        ends = np.array([each.range.end_offset for each in group])
+        places = np.searchsorted(starts, rows.offsets, side="right") - 1
+        is_inside = (places >= 0) & (rows.offsets < ends[places])
+        seen = self._seen[rows.topic, rows.partition]
+        again = [
+            seen[place].mark(rows.offsets[is_inside & (places == place)])
+            for place in np.unique(places[is_inside]).tolist()
+        ]
+        return rows.offsets[~is_inside], np.concatenate([nothing, *again])
+
+    def __iter__(self) -> Iterator[tuple[LoadedRange, SeenOffsets]]:
+        for key, group in self._by_partition.items():
+            yield from zip(group, self._seen[key], strict=True)
+
+
+def _overlap(file: DataFile, loaded: LoadedRange) -> bool:
+    return any(
+        part.topic_partition == loaded.range.topic_partition
+        and part.start_offset < loaded.range.end_offset
+        and part.end_offset > loaded.range.start_offset
+        for part in file.ranges
+    )
