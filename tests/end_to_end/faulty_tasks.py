@@ -113,10 +113,6 @@ def executor_dies_before_it_reports(attempt: Attempt) -> SplitResult:
     return _first_dies_before_it_reports(attempt, executor_pid())
 
 
-def every_worker_of_split_0_dies(attempt: Attempt) -> SplitResult:
-    return _dies_before_it_reports(attempt, os.getpid()) if attempt.split.index == 0 else attempt.load()
-
-
 def every_executor_of_split_0_dies(attempt: Attempt) -> SplitResult:
     return _dies_before_it_reports(attempt, executor_pid()) if attempt.split.index == 0 else attempt.load()
 

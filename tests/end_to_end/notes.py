@@ -34,7 +34,7 @@ class Notes:
 
     def wait_for(self, name: str) -> str:
         """The content of a note, once it is there."""
-        wait_until(lambda: self.has(name), f"the note {name}")
+        wait_until(lambda: self.has(name), f"the note {name}", deadline_s=120)
         return self.read(name)
 
     def names(self, prefix: str) -> list[str]:

@@ -5,6 +5,7 @@ their own. Speculation runs no second attempt on the host of the first, so a sec
 under another name of this host.
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -49,11 +50,21 @@ FAST_TO_FAIL = {
 
 
 def spark_home(folder: Path) -> Path:
-    """A Spark whose Workers leave what executors write in `folder`, and not where it is installed."""
+    """A Spark whose Workers leave what executors print in `folder`, and not where it is installed."""
     installed = Path(pyspark.__file__).parent
     for name in ("bin", "jars", "python"):
         (folder / name).symlink_to(installed / name)
     return folder
+
+
+def cluster_environment(home: Path) -> dict[str, str]:
+    """What driver, Master and Workers find around them."""
+    return {
+        "SPARK_HOME": str(home),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYTHONPATH": CONFIGURATION["spark.executorEnv.PYTHONPATH"],
+    }
 
 
 class SparkCluster:
@@ -90,12 +101,8 @@ class SparkCluster:
         return self._log.read_text().count("ERROR TaskSchedulerImpl: Lost executor")
 
     def __enter__(self) -> Self:
-        spark_home(self._home)
         environment = {
-            "SPARK_HOME": str(self._home),
-            "SPARK_LOCAL_IP": "127.0.0.1",
-            "PYSPARK_PYTHON": sys.executable,
-            "PYTHONPATH": CONFIGURATION["spark.executorEnv.PYTHONPATH"],
+            **cluster_environment(spark_home(self._home)),
             "PYSPARK_SUBMIT_ARGS": " ".join([*submit_options(FAST_TO_FAIL), "pyspark-shell"]),
         }
         with self._log.open("wb") as log:
@@ -126,8 +133,7 @@ class SparkCluster:
             self._driver.wait(30)
         finally:
             for process in (self._driver, self._worker):
-                process.kill()
-                process.wait()
+                kill_group(process)
 
     def answer(self) -> Any:
         """The driver's next answer."""
@@ -187,13 +193,78 @@ class Started:
         wait_until(lambda: birth(pid) is None, "the executor to end")
 
 
-def submit_options(more: Mapping[str, str], workers: int = 1) -> list[str]:
-    """What spark-submit is told."""
+def submit_options(more: Mapping[str, str]) -> list[str]:
+    """What spark-submit is told: one Worker with one core, and this configuration."""
     configuration = {**CONFIGURATION, **more}
     pairs = [option for key, value in configuration.items() for option in ("--conf", f"{key}={value}")]
-    return ["--master", f"local-cluster[{workers},1,{WORKER_MIB}]", *pairs]
+    return ["--master", f"local-cluster[1,1,{WORKER_MIB}]", *pairs]
+
+
+def kill_group(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:
+    """Kill what is left of a process and of those that it started in its session, stopped ones too."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def is_stopped(pid: int) -> bool:
     """Whether a process has heard of a SIGSTOP."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+class SleepySubmit:
+    """A spark-submit of `sleepy_load` in the background, on a local-cluster of its own."""
+
+    def __init__(self, job: Job, folder: Path, sleeps_at: str) -> None:
+        folder.mkdir()
+        home = folder / "home"
+        home.mkdir()
+        self.notes = Notes(folder / "notes")
+        self.notes.folder.mkdir()
+        environment = {
+            **cluster_environment(spark_home(home)),
+            "LOADER_TEST_NOTES": str(self.notes.folder),
+            "LOADER_TEST_SLEEP": sleeps_at,
+        }
+        command = [str(home / "bin" / "spark-submit"), *submit_options({})]
+        command += ["tests/end_to_end/sleepy_load.py", str(job.config), "--json"]
+        self._outputs = (folder / "output", folder / "errors")
+        with self._outputs[0].open("wb") as output, self._outputs[1].open("wb") as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                cwd=REPOSITORY,
+                env={**os.environ, **environment},
+                start_new_session=True,
+            )
+        watch(self._process.pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        kill_group(self._process)
+
+    def stop(self) -> None:
+        """Have both processes of the driver asleep: Spark's JVM, and the Python that it started."""
+        for pid in self._driver_pids():
+            os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda pid=pid: is_stopped(pid), "the driver to stop")  # type: ignore[misc]
+
+    def go_on(self) -> None:
+        """Wake it."""
+        for pid in self._driver_pids():
+            os.kill(pid, signal.SIGCONT)
+
+    def end(self) -> Ended:
+        """How it ended, once it has."""
+        status = self._process.wait(120)
+        output, errors = (path.read_text() for path in self._outputs)
+        return Ended(status, output, errors)
+
+    def _driver_pids(self) -> tuple[int, int]:
+        return self._process.pid, int(self.notes.wait_for("driver"))

@@ -5,6 +5,7 @@ On processes of their own: a Master, Workers, and executors that are really kill
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.conftest import NewTopicFunction
 
 from .conftest import NewJobFunction
 from .folders import commit_paths, published_paths, staged_paths
-from .jobs import Job
+from .jobs import Ended, Job, spark_submit
 from .oracle import read_by_librdkafka
 from .producing import (
     Ends,
@@ -27,7 +28,7 @@ from .producing import (
     wait_until,
 )
 from .records import assert_same_records
-from .spark_cluster import SparkCluster
+from .spark_cluster import SleepySubmit, SparkCluster, Started
 
 TWO_SPLITS = {"target_split_bytes": 130_000}
 """Of a topic of two partitions with 40 records each, and of what each range costs beside its bytes."""
@@ -156,19 +157,23 @@ def test_a_straggler_that_ends_after_the_commit_is_never_published(
     assert_loaded_once(kafka, job, topic, version=2)
 
 
-@pytest.mark.parametrize("process", ["worker", "executor"])
-def test_a_split_that_kills_each_of_its_processes_ends_the_run_and_leaves_nothing(
-    process: str, kafka: KafkaCluster, cluster: SparkCluster, topic: str, job: Job
-) -> None:
-    run = cluster.start(job, f"every_{process}_of_split_0_dies")
-
-    ended = run.end()
-
+def assert_given_up(job: Job, run: Started, ended: Ended) -> None:
+    """After two attempts at a split, as many as Spark may make; nothing is there but the job's identity."""
     assert ended.status == 3
     assert "Spark gave up on the load: " in ended.errors
     assert "Nothing was committed." in ended.errors
     assert run.attempts() == {0: 2, 1: 1}
-    assert published_paths(job.folder) + commit_paths(job.folder) + staged_paths(job.folder) == []
+    assert job.folder.paths() == ["_loader/job/job.json"]
+
+
+def test_a_split_that_kills_each_of_its_executors_ends_the_run_and_leaves_nothing(
+    kafka: KafkaCluster, cluster: SparkCluster, topic: str, job: Job
+) -> None:
+    run = cluster.start(job, "every_executor_of_split_0_dies")
+
+    ended = run.end()
+
+    assert_given_up(job, run, ended)
     again = cluster.run(job)
     assert again.status == 0, again.errors
     assert_loaded_once(kafka, job, topic)
@@ -183,9 +188,8 @@ def test_a_run_that_fails_outlives_its_tasks(
 
     ended = run.end()
 
-    assert ended.status == 3
+    assert_given_up(job, run, ended)
     assert birth(int(run.notes.read("straggler"))) is None
-    assert staged_paths(job.folder) == []
     again = cluster.run(job)
     assert again.status == 0, again.errors
     assert_loaded_once(kafka, job, topic)
@@ -201,4 +205,36 @@ def test_a_bug_in_a_task_shows_its_traceback_and_commits_nothing(
     assert "TypeError: a bug in a task" in ended.errors
     assert published_paths(job.folder) + commit_paths(job.folder) + staged_paths(job.folder) == []
     assert cluster.run(job).status == 0
+    assert_loaded_once(kafka, job, topic)
+
+
+def test_of_submits_that_overlap_one_commits_and_those_that_slept_leave_nothing(
+    kafka: KafkaCluster, topic: str, job: Job, tmp_path: Path
+) -> None:
+    """As when a scheduler gives a driver up and submits again, and the old one comes back."""
+    with (
+        SleepySubmit(job, tmp_path / "at-work", "load") as at_work,
+        SleepySubmit(job, tmp_path / "about-to-commit", "commit") as about_to_commit,
+    ):
+        at_work.notes.wait_for("attempt-0-0")
+        at_work.stop()
+        at_work.notes.put("go on")
+        at_work.notes.wait_for("ended-0-0")
+        about_to_commit.stop()
+        staged = staged_paths(job.folder)
+        assert len({path.split("/")[3] for path in staged if path.endswith(".parquet")}) == 2
+
+        retried = spark_submit(str(job.config), "--json")
+
+        assert retried.status == 0, retried.errors
+        assert set(staged) == set(staged_paths(job.folder)), "it must leave alone what may yet be at work"
+        assert_same_records(job.records(), read_by_librdkafka(kafka, topic))
+        published = published_paths(job.folder)
+        for slept in (at_work, about_to_commit):
+            slept.go_on()
+            ended = slept.end()
+            assert ended.status == 5, ended.output
+            # Spark writes to standard output whatever a driver in Python says.
+            assert f"run {retried.document['run_id']} committed version 1 first" in ended.output
+    assert published_paths(job.folder) == published
     assert_loaded_once(kafka, job, topic)
