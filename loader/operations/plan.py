@@ -94,7 +94,7 @@ def plan_load(job: Job, newest: Commit | None, slots: int, *, loss_allowed: bool
     timeout_ms = job.kafka.request_timeout_ms
     with KafkaClient(job.kafka) as client:
         client.connect(timeout_ms)
-        listing = _list_topics(job, client)
+        listing = _list_topics(job, client, position)
         if newest is not None:
             identity = read_identity(job.storage, job.name)
             if identity is not None:
@@ -148,9 +148,11 @@ def read_ledger(job: Job) -> Commit | None:
     return newest
 
 
-def _list_topics(job: Job, client: KafkaClient) -> ClusterListing:
+def _list_topics(job: Job, client: KafkaClient, position: Position) -> ClusterListing:
     entries = job.config.topics
     names = [entry.name for entry in entries if entry.name is not None]
+    # By name, not by pattern: only so is a topic that this user may not see told from one that is gone.
+    names += [name for name in position.topics if job.config.topic_config(name) is not None]
     patterns = [entry.pattern for entry in entries if entry.pattern is not None]
     return read_listing(client, names, patterns)
 

@@ -8,11 +8,14 @@ from typing import Any, Protocol
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from loader.errors import BrokerUnavailable
 from loader.kafka_source.patience import Patience
 from loader.operations.load import Step
 from loader.values import Advance, OffsetRange
 from local_services.kafka import KafkaCluster, KafkaNode
 from local_services.ports import choose_ports
+from tests.kafka_source.asking import settings
+from tests.task.jobs import a_task, run
 
 from .crashes import Interruption
 from .folders import LocalFolder
@@ -27,8 +30,9 @@ LISTENERS = ("REFUSED", "UNRESOLVED")
 
 @pytest.fixture(scope="module")
 def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    """Three nodes; each test leaves all of them running."""
-    cluster = KafkaCluster(tmp_path_factory.mktemp("brokers"), nodes=3, heap_mib=256)
+    """Three nodes for tests to stop, kill and pause."""
+    keep = {"log.retention.ms": "-1"}  # records here are of any date
+    cluster = KafkaCluster(tmp_path_factory.mktemp("brokers"), nodes=3, heap_mib=256, properties=keep)
     ports = iter(choose_ports(9))
     for node in cluster.nodes:
         node.properties["inter.broker.listener.name"] = "PLAINTEXT"
@@ -46,9 +50,8 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
 
 
 @pytest.fixture(autouse=True)
-def _all_run(brokers: KafkaCluster) -> Iterator[None]:
-    """Begin and end with every node at work."""
-    yield
+def _all_run(brokers: KafkaCluster) -> None:
+    """Begin with every node at work, whatever the test before did to it."""
     for node in brokers.nodes:
         node.resume()
         node.launch()
@@ -258,7 +261,7 @@ def test_partitions_that_give_no_answer_keep_their_position_while_the_others_com
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_an_advertised_address_that_cannot_be_reached_is_told_at_once(
-    listener: str, brokers: KafkaCluster, new_job: NewJobFunction
+    listener: str, brokers: KafkaCluster, new_job: NewJobFunction, tmp_path: Path
 ) -> None:
     met, advertised = (
         [
@@ -275,11 +278,18 @@ def test_an_advertised_address_that_cannot_be_reached_is_told_at_once(
 
     ended = job.try_run()
 
-    assert ended.status == 3, ended.errors
+    assert ended.status == 3
     assert any(f"{server} answers, but none of the addresses" in ended.errors for server in met)
     assert all(f"broker {number} ({address})" in ended.errors for number, address in enumerate(advertised, 1))
     assert "set their advertised.listeners" in ended.errors
     assert job.folder.paths() == []
+
+    # A driver may reach what a task on another host does not.
+    elsewhere = settings(",".join(met), request_timeout_ms=600_000, stall_timeout_s=600.0)
+    task = a_task(brokers.bootstrap_servers, tmp_path, [topic], elsewhere)
+    (failure,) = run(task, OffsetRange(topic, 0, 0, 1)).failures
+    assert isinstance(failure.error, BrokerUnavailable)
+    assert "answers, but none of the addresses that its brokers advertise" in str(failure.error)
 
 
 def test_offsets_that_an_unclean_election_took_back_or_gave_to_other_records_stop_the_topic(

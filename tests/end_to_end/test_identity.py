@@ -43,13 +43,13 @@ def test_a_recreated_topic_is_not_taken_for_the_old_one_whatever_its_length(
 
 
 def test_another_cluster_at_the_same_address_is_not_read(tmp_path: Path) -> None:
-    ports = choose_ports(1)
+    ports, keep = choose_ports(1), {"log.retention.ms": "-1"}  # records here are of any date
     folder = LocalFolder(tmp_path / "destination")
     config = tmp_path / "job.toml"
     servers = {"bootstrap_servers": [f"127.0.0.1:{ports[0]}"]}
     write_config(config, {"name": "job", "destination": folder.url}, ({"pattern": ".*"},), {"kafka": servers})
     job = Job(config, folder)
-    with KafkaCluster(tmp_path / "first", ports=ports, heap_mib=256) as first:
+    with KafkaCluster(tmp_path / "first", ports=ports, properties=keep, heap_mib=256) as first:
         create(first, "orders")
         produce(first, "orders", messages(10))
         job.run()
@@ -57,7 +57,7 @@ def test_another_cluster_at_the_same_address_is_not_read(tmp_path: Path) -> None
         assert_same_records(loaded, read_by_librdkafka(first, "orders"))
         first.kill()
 
-    with KafkaCluster(tmp_path / "second", ports=ports, heap_mib=256) as second:
+    with KafkaCluster(tmp_path / "second", ports=ports, properties=keep, heap_mib=256) as second:
         create(second, "orders")
         produce(second, "orders", messages(20, first=100))
         planned, ended = kafka_loader("plan", str(config)), job.try_run()

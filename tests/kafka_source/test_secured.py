@@ -59,7 +59,7 @@ class Secured:
         return settings(self.address, security=security)
 
     def job(self, folder: Path, topics: list[str]) -> Job:
-        """A job of ann's."""
+        """A job of ann's, with a pattern for each topic."""
         destination = LocalFolder(folder / "destination")
         (folder / "password").write_text(PASSWORD)
         security = {
@@ -72,7 +72,7 @@ class Secured:
         write_config(
             folder / "job.toml",
             {"name": "job", "destination": destination.url},
-            tuple({"name": topic} for topic in topics),
+            tuple({"pattern": topic} for topic in topics),
             {"kafka": {"bootstrap_servers": [self.address]}, "kafka.security": security},
         )
         return Job(folder / "job.toml", destination)
@@ -101,6 +101,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
             ),
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
+            "log.retention.ms": "-1",  # records here are of any date
         }
     )
     with cluster:
