@@ -69,7 +69,7 @@ class SparkEngine:
             return _finished(_Background(collect), told, on_advance)
         except BaseException as error:
             # The caller removes what the load has staged: a task that still works would stage anew.
-            _wait_for_tasks(context, task.run_id)
+            _end_tasks(context, task.run_id)
             if not isinstance(error, Py4JJavaError):
                 raise
             if PYTHON_EXCEPTION in str(error.java_exception):
@@ -95,14 +95,15 @@ def _finished(
     return job.result()
 
 
-def _wait_for_tasks(context: SparkContext, group: str) -> None:
+def _end_tasks(context: SparkContext, group: str) -> None:
     """Return when no task of a job group works any more, or after TASKS_END_S."""
     give_up = time.monotonic() + TASKS_END_S
     try:
-        context.cancelJobGroup(group)
         tracker = context.statusTracker()
-        jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
-        stages = [stage for job in jobs if job for stage in job.stageIds]
+        jobs = [job for number in tracker.getJobIdsForGroup(group) if (job := tracker.getJobInfo(number))]
+        if any(job.status == "RUNNING" for job in jobs):  # interrupted: Spark has not given it up by itself
+            context.cancelJobGroup(group)
+        stages = [stage for job in jobs for stage in job.stageIds]
         while any((info := tracker.getStageInfo(stage)) and info.numActiveTasks for stage in stages):
             if time.monotonic() > give_up:
                 return  # what such a task still stages has no ticket: a sweep removes it after a day
