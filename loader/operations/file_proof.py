@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from loader.commits.record import Commit
 from loader.errors import RECORD_LOSS, PathNotFound, UnreadableFile
 from loader.operations.findings import MOST_NAMED, RESTORE, Findings, OffsetSample, name_stretches
-from loader.storage.protocol import FileStatus, Storage
+from loader.storage.protocol import Storage
 from loader.tables.footers import Footer, footer_of
 from loader.tables.offsets import RowOffsets, read_offsets
 from loader.tables.opening import opened
@@ -73,55 +73,56 @@ class CommitProof:
         return proofs
 
     def _prove_file(self, file: DataFile) -> FileProof:
-        status = self._find(file)
-        if status is None:
-            self.findings.problem(
-                "file-missing",
-                f"{self._name(file.path)} is missing, with {file.row_count} rows of"
-                f" {', '.join(map(str, file.ranges))}, which commit {self.commit.version} added",
-                file.path,
-                FILE_CHOICES,
-            )
-            return FileProof(file, None, is_counted=False)
-        if status.size_bytes != file.size_bytes:
-            self.findings.problem(
-                "file-size",
-                f"{self._name(status.path)} has {status.size_bytes} bytes, but {file.size_bytes} by commit"
-                f" {self.commit.version}",
-                file.path,
-                FILE_CHOICES,
-            )
-        is_counted = False
-        try:
-            with opened(self.storage, status.path) as parquet:
-                self._prove_footer(parquet, file, status)
-                self._prove_offsets(parquet, file)
-                is_counted = True
-                if self.deep:
-                    decode_all(parquet)
-        except (UnreadableFile, PathNotFound) as error:
-            self.findings.problem("file-broken", str(error), file.path, FILE_CHOICES)
-        return FileProof(file, status.path, is_counted)
-
-    def _find(self, file: DataFile) -> FileStatus | None:
         staged = [f"{self.staged_folder}/{file.staged_name}", file.path] if self.staged_folder else []
         # Once more at its place at the end: a run may be publishing it.
         for path in (file.path, *staged):
             try:
-                return self.storage.status(path)
+                return self._prove_at(path, file)
             except PathNotFound:
                 continue
-        return None
+        self.findings.problem(
+            "file-missing",
+            f"{self._name(file.path)} is missing, with {file.row_count} rows of"
+            f" {', '.join(map(str, file.ranges))}, which commit {self.commit.version} added",
+            file.path,
+            FILE_CHOICES,
+        )
+        return FileProof(file, None, is_counted=False)
 
-    def _prove_footer(self, parquet: pq.ParquetFile, file: DataFile, status: FileStatus) -> None:
+    def _prove_at(self, path: str, file: DataFile) -> FileProof:
+        """Look at a file where it may lie. Raises PathNotFound, and has told nothing then."""
+        found_bytes = self.storage.status(path).size_bytes
+        is_counted, broken = False, ""
         try:
-            footer = footer_of(parquet.metadata, status.path, status.size_bytes)
+            with opened(self.storage, path) as parquet:
+                self._prove_footer(parquet, file, path)
+                self._prove_offsets(parquet, file)
+                is_counted = True
+                if self.deep:
+                    decode_all(parquet)
+        except UnreadableFile as error:
+            broken = str(error)
+        if found_bytes != file.size_bytes:
+            self.findings.problem(
+                "file-size",
+                f"{self._name(path)} has {found_bytes} bytes, but {file.size_bytes} by commit"
+                f" {self.commit.version}",
+                file.path,
+                FILE_CHOICES,
+            )
+        if broken:
+            self.findings.problem("file-broken", broken, file.path, FILE_CHOICES)
+        return FileProof(file, path, is_counted)
+
+    def _prove_footer(self, parquet: pq.ParquetFile, file: DataFile, path: str) -> None:
+        try:
+            footer = footer_of(parquet.metadata, path, file.size_bytes)
         except UnreadableFile as error:
             wrong = str(error)
         else:
             wrong = "another program wrote it" if footer is None else "; ".join(self._wrong(footer, file))
         if wrong:
-            self.findings.problem("footer", f"{self._name(status.path)}: {wrong}", file.path, FILE_CHOICES)
+            self.findings.problem("footer", f"{self._name(path)}: {wrong}", file.path, FILE_CHOICES)
 
     def _wrong(self, footer: Footer, file: DataFile) -> Iterator[str]:
         """What the footer says otherwise than the commit."""

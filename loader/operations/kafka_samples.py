@@ -54,7 +54,7 @@ class Sample:
 
     range: OffsetRange
     topic_id: str
-    paths: list[str] = field(default_factory=list)
+    files: list[FileProof] = field(default_factory=list)
     is_readable: bool = True
 
 
@@ -91,7 +91,7 @@ class Samples:
                 if proof.path is None or not proof.is_counted:
                     sample.is_readable = False
                 else:
-                    sample.paths.append(proof.path)
+                    sample.files.append(proof)
 
 
 def choose_samples(job: Job, ledger: Ledger, rng: random.Random, findings: Findings) -> Samples:
@@ -193,12 +193,12 @@ def _places(kept: OffsetRange, rng: random.Random) -> Iterator[OffsetRange]:
 def _compare(job: Job, reader: RangeReader, sample: Sample, compared: Compared, findings: Findings) -> None:
     in_kafka, read = _read_kafka(job, reader, sample)
     in_files: dict[int, tuple[Row, str]] = {}
-    for path in sample.paths:
+    for proof in sample.files:
+        path = proof.path or proof.file.path
         try:
-            with opened(job.storage, path) as parquet:
-                rows = read_rows(parquet, read)
+            rows = _read_file(job, proof, read)
         except (UnreadableFile, PathNotFound) as error:
-            findings.problem("file-broken", str(error), path)
+            findings.problem("file-broken", str(error), proof.file.path)
             return
         in_files |= {offset: (row, path) for offset, row in _rows(rows).items()}
     compared.sample_count += 1
@@ -214,6 +214,16 @@ def _compare(job: Job, reader: RangeReader, sample: Sample, compared: Compared, 
         file = f"{job.storage.url}/{where}: " if where else ""
         message = f"{file}{read.topic_partition} offset {first}: {said}{more}"
         findings.problem("payload", message, where, (RESTORE, COMPARE))
+
+
+def _read_file(job: Job, proof: FileProof, wanted: OffsetRange) -> pa.Table:
+    """The rows that a file has of some offsets; it may have been published since it was found staged."""
+    try:
+        with opened(job.storage, proof.path or proof.file.path) as parquet:
+            return read_rows(parquet, wanted)
+    except PathNotFound:
+        with opened(job.storage, proof.file.path) as parquet:
+            return read_rows(parquet, wanted)
 
 
 def _read_kafka(job: Job, reader: RangeReader, sample: Sample) -> tuple[dict[int, Row], OffsetRange]:

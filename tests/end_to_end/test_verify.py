@@ -4,7 +4,9 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
@@ -14,6 +16,7 @@ from loader.operations.load import Step
 from loader.operations.verify import verify
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
+from tests.commits.examples import disturbed
 from tests.conftest import NewTopicFunction, _wait_for_leaders
 from tests.kafka_source.asking import delete_records
 
@@ -658,6 +661,18 @@ def test_a_commit_that_waits_to_be_published_is_noted_and_its_staged_files_stand
     assert note.startswith("commit 2 is not published yet: 1 of its 1 files wait in _loader/job/runs/")
     assert f"`kafka-loader run {waiting.job.config}` makes them visible" in note
     assert ended.document["compared"]["row_count"] == 20
+
+    read = process.read_job(copy_of(waiting.job, tmp_path / "published").job.config)
+    place = waiting.commit(1)["files"][0]["path"]
+
+    def publish_and_open(path: str) -> BinaryIO:
+        if path == staged:
+            read.storage.move(staged, place)
+        return read.storage.open(path)
+
+    meanwhile = replace(read, storage=disturbed(read.storage, open=publish_and_open))
+    report = verify(meanwhile, random.Random(1), deep=False, against_kafka=True)
+    assert (report.problems, report.row_count) == ((), 20), "another run published it in mid-verify"
 
     (waiting.root / staged).unlink()
 
