@@ -14,7 +14,7 @@ from .conftest import NewJobFunction
 from .jobs import kafka_loader
 from .producing import messages, produce
 
-COMMANDS = ["run", "plan", "status", "offsets"]
+COMMANDS = ["run", "plan", "status", "offsets", "verify"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
