@@ -44,9 +44,7 @@ def repair(config: Path, is_agreed: bool, accept_loss: bool, as_json: bool) -> i
 def _refusal(proposal: Proposal, is_agreed: bool, accept_loss: bool, as_json: bool) -> str:
     """Why nothing is written; "" when a person agrees to it."""
     lost_count = proposal.ledger.counts.lost_count
-    known_count = sum(
-        loaded.counts.lost_count for commit in proposal.survey.evidence.commits for loaded in commit.ranges
-    )
+    known_count = sum(claim.counts.lost_count for claim in proposal.survey.evidence.claims)
     if lost_count > known_count and not accept_loss:
         return (
             f"{text.plural(lost_count - known_count, 'offset')} would be recorded as lost; restore the files"

@@ -1,8 +1,8 @@
 """A ledger made anew, from the commits that are still good and from what published files say of themselves.
 
 Nothing is guessed. A row counts when its file is there; an offset that no commit and no file explains is
-lost, named, and up to a person. Behind the last offset that is known to be loaded the position goes back, so
-that the next run reads what follows from Kafka: there are no files that it could double.
+lost, named, and up to a person. Behind the last offset of which there is a row, the position goes back: the
+next run reads what follows from Kafka, and there are no files that it could double.
 """
 
 from collections import defaultdict
@@ -125,19 +125,26 @@ def rebuild(evidence: Evidence, row_counts: Mapping[OffsetRange, int]) -> Rebuil
     Raises LedgerDamaged where the evidence contradicts itself.
     """
     topic_ids = _topic_ids(evidence)
-    ranges: list[LoadedRange] = []
-    ends: dict[TopicPartition, int] = {}
-    for claim in evidence.claims:
-        partition, start_offset = claim.range.topic_partition, claim.range.start_offset
-        if ends.setdefault(partition, start_offset) < start_offset:
-            ranges.append(_lost(replace(claim.range, start_offset=ends[partition], end_offset=start_offset)))
-        ends[partition] = claim.range.end_offset
-        ranges.append(_counted(claim, row_counts.get(claim.range)))
     known = evidence.commits[-1].position if evidence.commits else Position()
-    for partition, place in known:
-        if partition not in ends:  # met, and nothing loaded yet
-            begin = OffsetRange(partition.topic, partition.partition, place.next_offset, place.next_offset)
-            ranges.append(LoadedRange(begin, RangeCounts(), -1, 0))
+    by_partition: dict[TopicPartition, list[LoadedRange]] = {partition: [] for partition, _ in known}
+    for claim in evidence.claims:
+        by_partition.setdefault(claim.range.topic_partition, []).append(claim)
+    missing = [span for file in evidence.missing_files for span in file.ranges]
+    ranges: list[LoadedRange] = []
+    for partition, claims in by_partition.items():
+        place = known.of(partition)
+        begin = claims[0].range.start_offset if claims else place.next_offset if place else 0
+        while claims and claims[-1].counts.row_count and row_counts.get(claims[-1].range) == 0:
+            claims.pop()  # none of its rows is there: it can be loaded again
+        end = begin
+        ranges.append(_nothing(OffsetRange(partition.topic, partition.partition, begin, begin)))
+        for claim in claims:
+            if end < claim.range.start_offset:
+                ranges.append(
+                    _lost(replace(claim.range, start_offset=end, end_offset=claim.range.start_offset))
+                )
+            ranges.append(_counted(claim, row_counts.get(claim.range), missing))
+            end = claim.range.end_offset
     merged = merge_adjacent(ranges)
     return RebuiltLedger(_position(merged, known, topic_ids), merged, evidence.files)
 
@@ -172,13 +179,19 @@ def _refuse_overlaps(ordered: Sequence[LoadedRange]) -> None:
             last = loaded
 
 
-def _counted(claim: LoadedRange, row_count: int | None) -> LoadedRange:
-    """The range with the rows that are there; what is missing of them is lost."""
+def _counted(claim: LoadedRange, row_count: int | None, missing: Iterable[OffsetRange]) -> LoadedRange:
+    """The range with the rows that are there; what is missing of them is lost, somewhere in missing files."""
     if row_count is None or row_count == claim.counts.row_count:
         return claim
     missing_count = claim.counts.row_count - row_count
     counts = replace(claim.counts, row_count=row_count, lost_count=claim.counts.lost_count + missing_count)
-    return replace(claim, counts=counts, lost_ranges=(claim.range,))
+    spans = [_common(claim.range, span) for span in missing if overlap(claim.range, span)]
+    where = _united([*claim.lost_ranges, *spans]) if spans else [claim.range]
+    return replace(claim, counts=counts, lost_ranges=tuple(where))
+
+
+def _nothing(begin: OffsetRange) -> LoadedRange:
+    return LoadedRange(begin, RangeCounts(), -1, 0)
 
 
 def _lost(gap: OffsetRange) -> LoadedRange:
@@ -204,6 +217,11 @@ def _united(spans: Iterable[OffsetRange]) -> list[OffsetRange]:
         else:
             united.append(span)
     return united
+
+
+def _common(left: OffsetRange, right: OffsetRange) -> OffsetRange:
+    start_offset = max(left.start_offset, right.start_offset)
+    return replace(left, start_offset=start_offset, end_offset=min(left.end_offset, right.end_offset))
 
 
 def overlap(left: OffsetRange, right: OffsetRange) -> bool:

@@ -87,6 +87,8 @@ def assert_goes_on(job: Job, kafka: KafkaCluster, topic: str, lost: list[Record]
     known = {file["path"] for commit in (repaired, newest_commit(job)) for file in commit["files"]}
     assert set(published_paths(job.folder)) == known
     assert kafka_loader("repair", str(job.config)).output.startswith("nothing to repair")
+    proof = kafka_loader("verify", str(job.config), "--json")
+    assert proof.status == 0, proof.document["problems"]
 
 
 def lose_everything(job: Job) -> None:
