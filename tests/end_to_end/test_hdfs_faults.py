@@ -22,7 +22,7 @@ from .folders import Folder, HdfsFolder, staged_paths
 from .jobs import Job
 from .producing import HOUR_MS, T0_MS, Message, messages, produce
 
-DEADLINE_S = 1.0
+DEADLINE_S = 2.0
 DONE, RUN_AGAIN = 0, 3
 MID_LOAD = None
 
