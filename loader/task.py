@@ -67,7 +67,7 @@ class LoadTask:
             storage = open_storage(self.destination)
             require_ticket(storage, self.job, self.run_id, platform.node())
             with KafkaClient(self.kafka) as client:
-                client.connect(self.kafka.request_timeout_ms)
+                client.connect(round(self.kafka.stall_timeout_s * 1000))
                 reader = RangeReader(client, loss_allowed=self.loss_allowed)
                 for number, (topic, topic_ranges) in enumerate(by_topic):
                     try:

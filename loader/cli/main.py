@@ -7,6 +7,7 @@ Exit status: 0 done, or nothing new · 1 a bug · 2 fix the command or the confi
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -77,7 +78,7 @@ def run_command(
     """Load what is new in Kafka, once: files and the new position in one commit."""
     from loader.cli.run import run
 
-    _end(config, lambda: run(config, engine, processes, as_json, accept_loss))
+    _end(config, as_json, lambda: run(config, engine, processes, as_json, accept_loss))
 
 
 @app.command("plan", epilog="Example: kafka-loader plan conf/quickstart.toml")
@@ -85,7 +86,7 @@ def plan_command(config: ConfigPath, as_json: AsJson = False) -> None:
     """Show what the next run would load. Writes nothing and never starts Spark."""
     from loader.cli.plan import plan
 
-    _end(config, lambda: plan(config, as_json))
+    _end(config, as_json, lambda: plan(config, as_json))
 
 
 @app.command("status", epilog="Example: kafka-loader status conf/quickstart.toml")
@@ -93,7 +94,7 @@ def status_command(config: ConfigPath, as_json: AsJson = False) -> None:
     """Show where the job stands, per partition, and how far behind Kafka it is."""
     from loader.cli.status import status
 
-    _end(config, lambda: status(config, as_json))
+    _end(config, as_json, lambda: status(config, as_json))
 
 
 @app.command("offsets", epilog="Example: kafka-loader offsets conf/quickstart.toml --topic flights --last 10")
@@ -106,7 +107,7 @@ def offsets_command(
     """Show which offsets each commit loaded. Reads the ledger only, no broker."""
     from loader.cli.offsets import offsets
 
-    _end(config, lambda: offsets(config, topic, last, as_json))
+    _end(config, as_json, lambda: offsets(config, topic, last, as_json))
 
 
 @app.command("verify", epilog="Example: kafka-loader verify conf/quickstart.toml --deep")
@@ -126,7 +127,7 @@ def verify_command(
     """Prove that what was loaded is there, each offset once: ledger, files, offsets. Reads only."""
     from loader.cli.verify import verify_job
 
-    _end(config, lambda: verify_job(config, deep, against_kafka, as_json))
+    _end(config, as_json, lambda: verify_job(config, deep, against_kafka, as_json))
 
 
 @app.command("repair", epilog="Example: kafka-loader repair conf/quickstart.toml")
@@ -144,17 +145,21 @@ def repair_command(
     """Rebuild a damaged ledger from good commits and published files: shows what it finds, and asks."""
     from loader.cli.repair import repair
 
-    _end(config, lambda: repair(config, yes, accept_loss, as_json))
+    _end(config, as_json, lambda: repair(config, yes, accept_loss, as_json))
 
 
-def _end(config: Path, command: Callable[[], int]) -> NoReturn:
+def _end(config: Path, as_json: bool, command: Callable[[], int]) -> NoReturn:
     """Run a command on a job and exit with its status; an error's choices name that job's file."""
-    from loader.cli.failures import told
+    from loader.cli import text
+    from loader.cli.failures import failure_document, told
 
     try:
         status = command()
     except LoaderError as error:
-        print(f"kafka-loader: {told(error, config)}", file=sys.stderr)
+        with text.only_a_document() if as_json else nullcontext():
+            print(f"kafka-loader: {told(error, config)}", file=sys.stderr)
+        if as_json:
+            text.print_json({"exit_status": error.exit_status, "error": failure_document(error, config)})
         status = error.exit_status
     raise typer.Exit(status)
 

@@ -52,6 +52,8 @@ class ProgressListener:
             text.warn(f"cannot be loaded, reasons follow at the end: {', '.join(sorted(plan.failures))}")
         for partition, reason in sorted(plan.unlisted.items()):
             text.warn(f"not asked: {partition} keeps its position ({reason})")
+        for partition, count in sorted(plan.held_back.items()):
+            text.warn(f"an open transaction holds back {text.plural(count, 'offset')} of {partition}")
         if plan.splits:
             topics = len({sized.range.topic for sized in plan.limited.ranges})
             text.warn(

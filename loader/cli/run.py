@@ -134,6 +134,7 @@ def _document(report: LoadReport, seconds: float, config: Path) -> dict[str, Any
             topic: [failure_document(error, config) for error in errors]
             for topic, errors in sorted(report.failures.items())
         },
+        "held_back": {str(partition): count for partition, count in sorted(report.plan.held_back.items())},
         "unlisted": {str(partition): reason for partition, reason in sorted(report.plan.unlisted.items())},
         "recovered_version": report.recovered,
         "swept_runs": list(report.swept),

@@ -85,7 +85,7 @@ def only_a_document() -> Iterator[None]:
     """Leave out what goes to standard error, where that would end up within the document on standard output.
 
     spark-submit runs Python with both merged into one; so does `2>&1`. What is left out here, the document
-    tells as well. An error that ends the command is told all the same: there is no document then.
+    tells as well.
     """
     if not _outputs_are_one():
         yield

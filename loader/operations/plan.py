@@ -75,6 +75,15 @@ class LoadPlan:
         )
 
     @property
+    def held_back(self) -> dict[TopicPartition, int]:
+        """How many offsets lie behind an open transaction, where there are any: they come when it ends."""
+        return {
+            each.range.topic_partition: each.bounds.high_watermark - each.range.end_offset
+            for each in self.partitions
+            if each.bounds.high_watermark > each.range.end_offset
+        }
+
+    @property
     def has_work(self) -> bool:
         """Whether a run would commit anything."""
         return bool(self.splits or self.beginnings)

@@ -67,6 +67,8 @@ def test_another_cluster_at_the_same_address_is_not_read(tmp_path: Path) -> None
         assert each.status == 4
         assert f"belong to cluster {second.cluster_id}, the ledger to {first.cluster_id}" in each.errors
         assert "Nothing was read or committed" in each.errors
+    assert ended.document["error"]["kind"] == "ClusterChanged"
+    assert ended.document["exit_status"] == 4
     assert_same_records(job.records(), loaded)
     assert folder.paths() == paths
 

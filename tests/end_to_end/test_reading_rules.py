@@ -156,14 +156,18 @@ def test_a_hanging_transaction_is_told_by_every_plan_and_loaded_once_it_ends(
         assert row.split()[-1] == str(3 + number), (
             "offsets between the last stable one and the high watermark"
         )
-        report = job.run()
-        assert (report["committed"], report["exit_status"]) == (False, 0)
+        ended = job.try_run()
+        assert (ended.document["committed"], ended.status) == (False, 0)
+        assert ended.document["held_back"] == {f"{topic}-0": 3 + number}
+        assert f"an open transaction holds back {3 + number} offsets of {topic}-0" in ended.errors
         assert offsets_of(job.records()) == [0, 1, 2]
 
     hanging.abort_transaction()
     wait_for_ends(kafka, topic, Ends(8, 8))
-    (loaded,) = job.run()["ranges"]
+    report = job.run()
+    (loaded,) = report["ranges"]
 
+    assert report["held_back"] == {}
     assert [loaded[name] for name in EXPLAINED] == [2, 2, 1, 0]
     assert offsets_of(job.records()) == [0, 1, 2, 5, 6]
     assert_same_records(job.records(), read_by_librdkafka(kafka, topic))

@@ -135,7 +135,7 @@ def test_a_task_that_does_not_see_the_drivers_folder_writes_nothing(
 def test_a_cluster_that_is_gone_fails_every_topic(
     kafka: KafkaCluster, topics: list[str], tmp_path: Path
 ) -> None:
-    nowhere = settings("127.0.0.1:1", request_timeout_ms=500)
+    nowhere = settings("127.0.0.1:1", request_timeout_ms=500, stall_timeout_s=0.5)
     task = a_task(kafka.bootstrap_servers, tmp_path, topics, kafka=nowhere)
 
     result = run(task, *map(whole, topics))
