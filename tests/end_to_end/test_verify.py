@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from loader.cli import process
+from loader.kafka_source.watermarks import read_bounds
 from loader.operations.load import Step
 from loader.operations.verify import verify
+from loader.planning.bounds import TopicBounds
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
 from tests.commits.examples import disturbed
@@ -103,7 +106,15 @@ def prepared(kafka: KafkaCluster, tmp_path_factory: pytest.TempPathFactory) -> I
 
 def create(kafka: KafkaCluster, topic: str, partitions: int, config: dict[str, str]) -> None:
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
-    admin.create_topics([NewTopic(topic, partitions, 1, config=config)])[topic].result(30)
+
+    def created() -> bool:
+        try:
+            admin.create_topics([NewTopic(topic, partitions, 1, config=config)])[topic].result(30)
+        except KafkaException:  # one of that name is still being deleted
+            return False
+        return True
+
+    wait_until(created, f"{topic} to be created")
     _wait_for_leaders(admin, topic, partitions)
 
 
@@ -137,6 +148,10 @@ def test_a_sound_destination_is_proven_with_its_numbers(prepared: Job) -> None:
         (LOSSY, 0): [0, 30, 26, 0, 0, 0, 4],
     }
     records = prepared.records()
+    assert report.keys() == {
+        *("job", "destination", "exit_status", "version", "commit_count", "file_count", "row_count"),
+        *("size_bytes", "deep", "compared", "partitions", "problems", "notes", "unanswered"),
+    }
     files = [path for path in prepared.folder.paths() if path.endswith(".parquet")]
     assert (report["row_count"], report["file_count"]) == (len(records), len(files))
     assert report["size_bytes"] == sum(len(prepared.folder.read(path)) for path in files)
@@ -732,27 +747,71 @@ def test_only_the_comparison_with_kafka_asks_brokers(copy: Copy, kafka: KafkaClu
 def test_what_kafka_no_longer_has_is_noted_and_the_rest_compared(
     kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction
 ) -> None:
-    kept, expired, gone = (new_topic() for _ in range(3))
-    for topic in (kept, expired, gone):
+    kept, expired, gone, again = (new_topic() for _ in range(4))
+    for topic in (kept, expired, gone, again):
         produce(kafka, topic, messages(10))
-    job = new_job(kept, expired, gone)
+    job = new_job(kept, expired, gone, again)
     job.run()
     delete_records(kafka, kept, 4)
     delete_records(kafka, expired, 10)
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
-    admin.delete_topics([gone])[gone].result(30)
-    wait_until(lambda: gone not in admin.list_topics(timeout=10).topics, f"{gone} to be gone")
+    for future in admin.delete_topics([gone, again]).values():
+        future.result(30)
+    wait_until(lambda: not {gone, again} & {*admin.list_topics(timeout=10).topics}, "the topics to be gone")
+    create(kafka, again, 1, {})
+    produce(kafka, again, messages(10, first=100))
 
     report = verified(job, "--against-kafka").document
 
     assert (report["exit_status"], report["problems"]) == (0, [])
     assert report["compared"] == {"sample_count": 1, "row_count": 6, "gone_count": 0}
-    assert sorted(report["notes"]) == sorted(
-        [
-            f"{gone} was not compared: the cluster has no such topic any more",
-            f"{expired}-0 was not compared: Kafka has none of the loaded offsets any more",
-        ]
-    )
+    by_topic = {note.split()[0]: note for note in report["notes"]}
+    assert by_topic.keys() == {gone, again, f"{expired}-0"}
+    assert "was not compared: the cluster has no such topic any more" in by_topic[gone]
+    assert "was not compared: it was created again, its topic id was" in by_topic[again]
+    assert "was not compared: Kafka has none of the loaded offsets any more" in by_topic[f"{expired}-0"]
+
+
+def test_a_partition_that_gives_no_answer_is_named_and_makes_it_run_again(
+    prepared: Job, copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*arguments: Any) -> dict[str, TopicBounds]:
+        return {
+            name: replace(bounds, partitions={}, unlisted=dict.fromkeys(bounds.partitions, "no leader"))
+            if name == ORDERS
+            else bounds
+            for name, bounds in read_bounds(*arguments).items()
+        }
+
+    monkeypatch.setattr("loader.operations.kafka_samples.read_bounds", silent)
+
+    ended = verified(prepared, "--against-kafka")
+    told = kafka_loader("verify", str(prepared.config), "--against-kafka")
+    copy.file_of(LOSSY).unlink()
+    harmed = verified(copy.job, "--against-kafka")
+
+    assert (ended.status, ended.document["problems"]) == (3, [])
+    assert ended.document["unanswered"] == {f"{ORDERS}-0": "no leader", f"{ORDERS}-1": "no leader"}
+    assert ended.document["compared"]["sample_count"] == 2
+    assert f"not compared, run again later: {ORDERS}-0 (no leader)" in told.errors
+    assert (harmed.status, kinds(harmed)) == (4, ["file-missing"])
+
+
+def test_samples_of_large_records_are_cut_short(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, noise = new_topic(), random.Random(1)
+    large = [replace(each, value=noise.randbytes(4000)) for each in messages(200)]
+    produce(kafka, topic, large, {"batch.num.messages": 5})
+    job = new_job(topic, fetch={"max_bytes": 65536})
+    job.run()
+    monkeypatch.setattr("loader.operations.kafka_samples.SAMPLE_BYTES", 1)  # what one fetch brings
+
+    report = verified(job, "--against-kafka").document
+
+    assert report["problems"] == []
+    assert 0 < report["compared"]["row_count"] <= 20 * report["compared"]["sample_count"]
+    assert report["compared"]["gone_count"] == 0
 
 
 def test_samples_of_a_large_partition_are_small_chosen_by_chance_and_hold_the_newest_offsets(
