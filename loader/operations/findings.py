@@ -16,7 +16,7 @@ RESTORE = Choice(
     "kafka-loader verify CONFIG",
 )
 MOVE_AWAY = Choice(
-    "move the file out of the destination, where its rows are in other files", "kafka-loader verify CONFIG"
+    "move the file out of the destination, where all it holds is in others", "kafka-loader verify CONFIG"
 )
 
 

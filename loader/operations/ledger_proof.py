@@ -12,7 +12,7 @@ from loader.commits.log import CommitLog
 from loader.commits.markers import read_marker
 from loader.commits.record import Commit
 from loader.errors import REPAIR, LedgerDamaged, PathNotFound, StorageUnavailable
-from loader.operations.findings import RESTORE, Findings
+from loader.operations.findings import MOVE_AWAY, RESTORE, Findings
 from loader.operations.job import Job
 from loader.values import (
     LoadedRange,
@@ -79,9 +79,9 @@ def prove_ledger(job: Job, findings: Findings) -> Ledger:
     expected = first
     for number in numbers:
         if number < first:
-            chain.tell(
-                f"has commit {number}, though a repair began the ledger anew with {first}: move it away"
-            )
+            path = layout.commit_path(job.name, number)
+            message = f"{job.storage.url}/{path} is there, though a repair began the ledger anew with {first}"
+            findings.problem("commit", message, path, (MOVE_AWAY,))
             continue
         if number > expected:
             chain.miss(expected, number - 1, number)

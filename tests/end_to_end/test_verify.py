@@ -330,6 +330,15 @@ def a_row_of_another_partition(copy: Copy) -> list[Found]:
     ]
 
 
+def a_row_of_another_topic(copy: Copy) -> list[Found]:
+    file = copy.file_of(LOSSY)
+    rewrite(file, lambda rows: rows[0].update(topic=ORDERS, partition=1, offset=2))
+    return [
+        ("offset-stranger", copy.relative(file), "1 row of verified-orders-1, offset 2, which"),
+        ("offset-missing", None, "verified-lossy-0[0, 10): 1 of 10 rows are in no file of commit 1"),
+    ]
+
+
 def rows_out_of_order(copy: Copy) -> list[Found]:
     file = copy.file_of(LOSSY)
     rewrite(file, lambda rows: rows.insert(0, rows.pop(5)))
@@ -389,6 +398,7 @@ def of_file(copy: Copy, file: Path, number: int = 0, **changes: object) -> None:
         a_row_of_another_file_of_the_commit,
         a_row_of_no_range,
         a_row_of_another_partition,
+        a_row_of_another_topic,
         rows_out_of_order,
         another_run,
         another_program,
@@ -716,20 +726,34 @@ def test_a_ledger_that_a_repair_began_anew_is_proven_from_there(copy: Copy) -> N
         "ranges": list(ranges.values()),
         "files": [file for commit in commits for file in commit["files"]],
     }
-    for path in copy.ledger:
-        path.unlink()
+    old = copy.ledger
     ledger = copy.root / "_loader/job"
     write_commit(ledger / "commits" / f"{4:020d}.json", repair)
-    shutil.rmtree(ledger / "newest")
-    for marker in ("first", "newest"):
-        (ledger / marker / f"{4:020d}").mkdir(parents=True)
+    old[1].write_text("damaged")
 
-    ended = verified(copy.job, "--deep", "--against-kafka")
+    for name in ("not tidied up", "tidied up"):
+        ended = verified(copy.job, "--deep", "--against-kafka")
 
-    assert (ended.status, ended.document["problems"]) == (0, [])
-    assert (ended.document["version"], ended.document["commit_count"]) == (4, 1)
+        assert (ended.status, ended.document["problems"]) == (0, []), name
+        assert (ended.document["version"], ended.document["commit_count"]) == (4, 1)
+        for path in old:
+            path.unlink(missing_ok=True)
+        (ledger / "first" / f"{4:020d}").mkdir(parents=True, exist_ok=True)
+
     copy.file_of(LOSSY).unlink()
     assert kinds(verified(copy.job)) == ["file-missing"]
+
+
+def test_a_commit_that_comes_back_behind_a_repair_is_named(copy: Copy) -> None:
+    (copy.root / "_loader/job/first" / f"{2:020d}").mkdir(parents=True)
+    copy.rewrite_commit(1, lambda commit: commit.update(operation="repair"))
+
+    problems = verified(copy.job).document["problems"]
+
+    said = [each["message"] for each in problems if each["path"] == path_of(copy, 0)]
+    assert [each.endswith("is there, though a repair began the ledger anew with 2") for each in said] == [
+        True
+    ]
 
 
 def test_only_the_comparison_with_kafka_asks_brokers(copy: Copy, kafka: KafkaCluster) -> None:
