@@ -12,7 +12,7 @@ from loader.commits.log import CommitLog
 from loader.commits.markers import read_marker
 from loader.commits.record import Commit
 from loader.errors import REPAIR, LedgerDamaged, PathNotFound, StorageUnavailable
-from loader.operations.findings import MOVE_AWAY, RESTORE, Findings
+from loader.operations.findings import RESTORE, Findings
 from loader.operations.job import Job
 from loader.values import (
     LoadedRange,
@@ -78,10 +78,7 @@ def prove_ledger(job: Job, findings: Findings) -> Ledger:
     chain = _Chain(job, job_id)
     expected = first
     for number in numbers:
-        if number < first:
-            path = layout.commit_path(job.name, number)
-            message = f"{job.storage.url}/{path} is there, though a repair began the ledger anew with {first}"
-            findings.problem("commit", message, path, (MOVE_AWAY,))
+        if number < first:  # a repair began anew behind it, and keeps it for a person to look at
             continue
         if number > expected:
             chain.miss(expected, number - 1, number)
