@@ -8,8 +8,8 @@ from loader.errors import Choice, LoaderError, PersonDecides
 
 
 def told(error: Exception, config: Path) -> str:
-    """The message of an error, with commands that can be pasted."""
-    return naming(str(error), config)
+    """The message of an error with its notes, and with commands that can be pasted."""
+    return naming("\n".join([str(error), *getattr(error, "__notes__", ())]), config)
 
 
 def failure_document(error: Exception, config: Path) -> dict[str, Any]:

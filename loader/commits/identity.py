@@ -51,9 +51,12 @@ def read_identity(storage: Storage, job: str) -> JobIdentity | None:
 
 
 def create_identity(storage: Storage, identity: JobIdentity, run_id: str) -> JobIdentity:
-    """Write the identity of a job, for the run of that id; when another was first, return that one's."""
+    """Write the identity of a job; when another run was first, return that one's.
+
+    run_id  of the run in whose folder it is written before it is moved to its place
+    """
     path = layout.identity_path(identity.name)
-    draft = f"{path}.{run_id}"
+    draft = f"{layout.run_folder(identity.name, run_id)}/job.json"
     with storage.create(draft) as file:
         file.write(json.dumps(asdict(identity), indent=2).encode() + b"\n")
     try:

@@ -117,16 +117,16 @@ def load(
     commit = None
     if plan.has_work:
         listener.step(Step.STAGE)
-        identity = _stage(job, plan, ticket)
         try:
+            identity = _stage(job, plan, ticket)
             task = _task(job, plan, ticket, identity, loss_allowed)
             accepted = _load_splits(engine, task, plan, listener)
             commit = _new_commit(plan, accepted, ticket, identity, now_ms())
             if commit is not None:
                 require_staged(job.storage, job.name, commit)
-        except BaseException:
+        except BaseException as error:
             # Failed or interrupted before the commit: nobody else knows these files.
-            _drop_staged(job, ticket.run_id)
+            _drop_staged_after(error, job, ticket.run_id)
             raise
         failures.update(accepted.failures)
         if commit is None:
@@ -135,7 +135,7 @@ def load(
             listener.step(Step.COMMIT)
             _append(job, commit)
             listener.step(Step.PUBLISH)
-            publish(job.storage, job.name, commit)
+            _publish(job, commit)
     listener.step(Step.SWEEP)
     newest_version = commit.version if commit else plan.base_version
     swept = sweep(job.storage, job.name, newest_version, now_ms(), is_dead)
@@ -146,13 +146,27 @@ def _recover(job: Job, newest: Commit | None) -> int | None:
     """Finish the publishing of the newest commit, if its run did not; the version if there was any to do."""
     if newest is None or is_published(job.storage, job.name, newest):
         return None
-    publish(job.storage, job.name, newest)
+    _publish(job, newest)
     return newest.version
 
 
+def _publish(job: Job, commit: Commit) -> None:
+    try:
+        publish(job.storage, job.name, commit)
+    except LoaderError as error:
+        error.add_note(
+            f"Commit {commit.version} stands: its rows are safe, but not all visible until a run has"
+            " published them."
+        )
+        raise
+
+
 def _stage(job: Job, plan: LoadPlan, ticket: RunTicket) -> JobIdentity:
-    """Make the job known, if it is new, and open the run's folder."""
+    """Open the run's folder, and make the job known if it is new."""
     identity = read_identity(job.storage, job.name)
+    if identity is not None:
+        identity.check_cluster(plan.cluster_id)
+    write_ticket(job.storage, job.name, ticket)
     if identity is None:
         draft = JobIdentity(
             job_id=ticket.run_id,
@@ -162,8 +176,7 @@ def _stage(job: Job, plan: LoadPlan, ticket: RunTicket) -> JobIdentity:
             created_by=ticket.started_by,
         )
         identity = create_identity(job.storage, draft, ticket.run_id)
-    identity.check_cluster(plan.cluster_id)
-    write_ticket(job.storage, job.name, ticket)
+        identity.check_cluster(plan.cluster_id)  # of another run, if that was faster
     return identity
 
 
@@ -198,15 +211,23 @@ def _drop_staged(job: Job, run_id: str) -> None:
     job.storage.delete(layout.run_folder(job.name, run_id))
 
 
+def _drop_staged_after(error: BaseException, job: Job, run_id: str) -> None:
+    """The same, where `error` is what a person has to hear of, whatever becomes of the files."""
+    try:
+        _drop_staged(job, run_id)
+    except LoaderError as leftover:
+        error.add_note(f"Staged files of run {run_id} may be left, for a later run to sweep: {leftover}")
+
+
 def _append(job: Job, commit: Commit) -> None:
     """Make the commit the newest. Raises CommitSuperseded, CommitOutcomeUnknown, storage errors."""
     try:
         CommitLog(job.storage, job.name).append(commit)
     except CommitOutcomeUnknown:
         raise  # the commit may stand: its files must stay
-    except LoaderError:
+    except LoaderError as error:
         # Refused, or another run has the number: these files can never be published.
-        _drop_staged(job, commit.run_id)
+        _drop_staged_after(error, job, commit.run_id)
         raise
     # Anything else, like Ctrl-C, may come when the commit is done already. Then its files are the rows; if it
     # is not, the next run's sweep finds that out.

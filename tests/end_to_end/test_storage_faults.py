@@ -65,11 +65,11 @@ class TestFull:
 
         ended = in_child(fill_small_disks, job, f"{option}={{}}", step, tmp_path / "copies")
 
-        names = {"run.json", ".parquet", "commit.json"}
+        names = {"job.json", ".parquet", "commit.json"}
         if option == "nr_inodes":
-            names |= {"job.json", "commits/00000000000000000001.json", f"{topic}/dt="}
+            names |= {"run.json", "commits/00000000000000000001.json", f"{topic}/dt="}
         if ended is None:  # no mounts for this user: then files may not grow
-            names = {"job.json", ".parquet"}
+            names = {"run.json", ".parquet"}
             ended = run_with_small_files(job, tmp_path / "copies")
         for number, each in enumerate(ended[:-1]):
             assert_told(each, RUN_AGAIN, job.folder)
@@ -91,7 +91,7 @@ class TestFull:
             assert_nothing_is_half_visible(LocalFolder(tmp_path / f"copies/{number}-full"), truth)
         for number in range(len(ended)):
             assert_exactly_once(LocalFolder(tmp_path / f"copies/{number}-finished"), truth)
-        assert_told_of({"job.json", ".parquet"}, ended)
+        assert_told_of({"run.json", ".parquet"}, ended)
 
     def test_a_quota_of_names_on_hdfs_loses_and_doubles_nothing(
         self,
@@ -279,6 +279,8 @@ class TestDenied:
 
             assert_told(ended, FIX_IT, folder)
             assert closed in ended.errors
+            is_committed = closed.endswith(("newest", hour))
+            assert ("Commit 2 stands: its rows are safe" in ended.errors) == is_committed
             assert_nothing_is_half_visible(folder, truth)
             change_modes(folder, [closed], 0o777)
             assert run_under(Conditions(), job.config).status == DONE
