@@ -1,9 +1,12 @@
 """A commit's document: it comes back as it was written, or it is refused."""
 
 import contextlib
+import hashlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,6 +24,8 @@ from loader.values import (
     TopicPosition,
 )
 from tests.commits.examples import a_commit, a_file
+
+Harm = Callable[[dict[str, Any]], object]
 
 OFFSETS = st.integers(0, 2**63 - 1)
 TEXTS = st.text(max_size=20)
@@ -139,3 +144,32 @@ def test_the_document_can_be_read_by_a_person() -> None:
     }
     assert re.fullmatch(r"orders/dt=.*/b\.parquet", body["files"][0]["path"])
     assert body["files"][0]["ranges"] == [[0, 0, 10]]
+
+
+def test_lost_offsets_come_back_with_their_ranges() -> None:
+    whole = OffsetRange("orders", 0, 0, 10)
+    lost = (OffsetRange("orders", 0, 0, 2), OffsetRange("orders", 0, 5, 6))
+    loaded = LoadedRange(whole, RangeCounts(row_count=7, lost_count=3), 4, 512, lost_ranges=lost)
+    commit = replace(a_commit(), ranges=(loaded,))
+
+    assert decode_commit(encode_commit(commit), "1.json") == commit
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda body: body.pop("position"),
+        lambda body: body["position"]["orders"]["partitions"].update({"0": {"next_offset": -5}}),
+        lambda body: body["ranges"][0].update(start_offset=99),
+        lambda body: body.update(files=[{}]),
+        lambda body: body.update(position=[]),
+    ],
+)
+def test_a_document_of_right_checksum_that_says_what_cannot_be_is_damaged(harm: Harm) -> None:
+    body = json.loads(encode_commit(a_commit()))["commit"]
+    harm(body)
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    checksum = "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+    with pytest.raises(LedgerDamaged, match=r"1\.json says what cannot be"):
+        decode_commit(json.dumps({"checksum": checksum, "commit": body}).encode(), "1.json")

@@ -1,6 +1,8 @@
 """Every engine gives the same; a worker that dies is told apart from a task that fails."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +17,7 @@ from loader.task import LoadTask
 from loader.values import Advance, OffsetRange, Split, SplitResult
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
+from tests.end_to_end.jobs import REPOSITORY
 from tests.end_to_end.producing import messages, produce
 from tests.task.jobs import RUN_FOLDER, a_split, a_task, ignore
 
@@ -121,3 +124,15 @@ def test_the_task_needs_no_spark() -> None:
 
     code = "import sys; sys.modules['pyspark'] = None; import loader.task, loader.engine.local"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_sparks_driver_that_dies_is_a_reason_to_run_again(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.engine.dying_driver", str(tmp_path / "at-work")]
+    environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=REPOSITORY
+    )
+
+    assert ended.returncode == WorkersLost.exit_status, ended.stderr
+    assert "lost: Spark's driver process ended" in ended.stdout
