@@ -97,6 +97,13 @@ def decode_commit(document: bytes, path: str) -> Commit:
             f"has format version {body.get('format_version')}, this program reads {FORMAT_VERSION}: a newer"
             " kafka-loader wrote it; use that one",
         )
+    try:
+        return _decode_commit(body)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, f"says what cannot be: {error!r}") from error
+
+
+def _decode_commit(body: dict[str, Any]) -> Commit:
     return Commit(
         version=body["version"],
         run_id=body["run_id"],

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from py4j.protocol import Py4JError, Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from pyspark import Accumulator, AccumulatorParam, SparkConf, SparkContext
 
 from loader.errors import WorkersLost
@@ -70,6 +70,11 @@ class SparkEngine:
         except BaseException as error:
             # The caller removes what the load has staged: a task that still works would stage anew.
             _end_tasks(context, task.run_id)
+            if isinstance(error, (Py4JNetworkError, ConnectionError)):
+                raise WorkersLost(
+                    f"Spark's driver process ended: {error}. Nothing was committed. Look at its log; if it"
+                    " ran out of memory, give it more; then run again."
+                ) from error
             if not isinstance(error, Py4JJavaError):
                 raise
             if PYTHON_EXCEPTION in str(error.java_exception):
