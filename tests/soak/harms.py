@@ -44,7 +44,7 @@ def nothing(scene: Scene) -> str:
 def kill_at_some_time(scene: Scene) -> str:
     """SIGKILL, wherever the run is by then."""
     child = _context.Process(target=_run, args=(scene.config,))
-    seconds = scene.rng.uniform(0, 1.5)
+    seconds = scene.rng.uniform(0, 0.7)
     _start(child)
     time.sleep(seconds)  # any moment will do: it is the harm, not a wait
     with contextlib.suppress(ProcessLookupError):
