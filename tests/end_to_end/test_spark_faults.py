@@ -227,7 +227,8 @@ def test_of_submits_that_overlap_one_commits_and_those_that_slept_leave_nothing(
         retried = spark_submit(str(job.config), "--json")
 
         assert retried.status == 0, retried.errors
-        assert set(staged) == set(staged_paths(job.folder)), "it must leave alone what may yet be at work"
+        # Tasks of the one that sleeps still add to it.
+        assert set(staged) <= set(staged_paths(job.folder)), "it must leave alone what may yet be at work"
         assert_same_records(job.records(), read_by_librdkafka(kafka, topic))
         published = published_paths(job.folder)
         for slept in (at_work, about_to_commit):
