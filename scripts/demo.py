@@ -153,6 +153,7 @@ def _run(config: str, with_hdfs: bool, services: ExitStack) -> None:
 
     with demo.step("Prove it: every record of Kafka is in the Parquet once"):
         _query_counts(demo, files, {topic: len(rows) for topic, rows in records.items()}, with_hdfs)
+        demo.command("kafka-loader", "verify", config, "--against-kafka")
 
     print("\nTime of each step:")
     for number, (title, seconds) in enumerate(demo.seconds, 1):
