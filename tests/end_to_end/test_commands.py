@@ -14,7 +14,7 @@ from .conftest import NewJobFunction
 from .jobs import kafka_loader
 from .producing import messages, produce
 
-COMMANDS = ["run", "plan", "status", "offsets", "verify"]
+COMMANDS = ["run", "plan", "status", "offsets", "verify", "repair"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
