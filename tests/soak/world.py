@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass, field, replace
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic  # type: ignore[attr-defined]
 
 from local_services.kafka import KafkaCluster
@@ -160,7 +160,15 @@ class World:
     def delete_before(self, topic: str, number: int, offset: int) -> None:
         """As retention does."""
         place = TopicPartition(topic, number, offset)
-        self._admin.delete_records([place])[place].result(30)
+
+        def is_deleted() -> bool:
+            try:
+                self._admin.delete_records([place])[place].result(30)
+            except KafkaException:  # this client does not know the leader of a new partition yet
+                return False
+            return True
+
+        wait_until(is_deleted, f"{topic}-{number} to be deleted before {offset}")
 
     def forget(self, topic: str, number: int, start_offset: int, end_offset: int) -> None:
         """These were deleted before they were loaded, and a person accepted it."""
