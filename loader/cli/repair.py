@@ -27,7 +27,8 @@ def repair(config: Path, is_agreed: bool, accept_loss: bool, as_json: bool) -> i
     refusal = _refusal(proposal, is_agreed, accept_loss, as_json)
     commit = None
     if not refusal:
-        commit = write_repair(job, proposal, process.new_ticket(proposal.version - 1), process.now_ms())
+        ticket = process.new_ticket(proposal.version - 1)
+        commit = write_repair(job, proposal, ticket, process.now_ms(), process.is_dead)
     if as_json:
         text.print_json({"job": job.name, **_document(proposal, commit), "refusal": refusal})
     if refusal:

@@ -64,9 +64,17 @@ def propose(job: Job, now_ms: int, is_dead: Callable[[RunTicket], bool]) -> Prop
     )
 
 
-def write_repair(job: Job, proposal: Proposal, ticket: RunTicket, now_ms: int) -> Commit:
-    """Write what was proposed; returns its commit. Can be repeated from `propose` on after any failure."""
+def write_repair(
+    job: Job, proposal: Proposal, ticket: RunTicket, now_ms: int, is_dead: Callable[[RunTicket], bool]
+) -> Commit:
+    """Write what was proposed; returns its commit. Can be repeated from `propose` on after any failure.
+
+    Raises PersonDecides where runs have begun or committed since it was proposed: a person may have taken
+    their time to agree.
+    """
     log = CommitLog(job.storage, job.name)
+    _refuse_live_runs(job, now_ms, is_dead)
+    _refuse_other_commits(log, proposal)
     write_ticket(job.storage, job.name, ticket)
     for path, staged_path in sorted(proposal.survey.staged.items()):
         _publish(job, staged_path, path)
@@ -86,6 +94,9 @@ def write_repair(job: Job, proposal: Proposal, ticket: RunTicket, now_ms: int) -
         files=proposal.ledger.files,
     )
     log.mark_first(commit.version)
+    _refuse_other_commits(
+        log, proposal
+    )  # a run may have been faster than the mark, which stops all later ones
     log.append(commit)
     log.mark_published(commit.version)
     job.storage.delete(layout.run_folder(job.name, ticket.run_id))
@@ -113,6 +124,17 @@ def _refuse_live_runs(job: Job, now_ms: int, is_dead: Callable[[RunTicket], bool
             )
         tickets.append(ticket)
     return tickets
+
+
+def _refuse_other_commits(log: CommitLog, proposal: Proposal) -> None:
+    """Raise PersonDecides unless the commits are still those that the proposal was made from."""
+    since = sorted({*log.numbers()} ^ {*proposal.survey.numbers})
+    if since:
+        raise PersonDecides(
+            f"the ledger was changed since it was looked at, by commit {', '.join(map(str, since))}. No"
+            " commit was written. Look at it again.",
+            [REPAIR],
+        )
 
 
 def _owner(job: Job, found: Survey) -> tuple[str, str]:

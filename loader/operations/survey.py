@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from loader.commits.identity import JobIdentity, read_identity
 from loader.commits.log import CommitLog
+from loader.commits.markers import read_marker
 from loader.commits.rebuild import Evidence, FoundShare, overlap
 from loader.commits.record import Commit
 from loader.errors import LedgerDamaged, PathNotFound, UnreadableFile
@@ -79,7 +80,7 @@ def survey(job: Job) -> Survey:
         identity=_identity(job),
         numbers=tuple(numbers),
         damaged=damaged,
-        problem=_problem(job),
+        problem=_problem(job, commits),
         evidence=evidence,
         staged=staged,
         row_counts=_count_rows(job, evidence, staged),
@@ -113,11 +114,17 @@ def _identity(job: Job) -> JobIdentity | None:
         return None
 
 
-def _problem(job: Job) -> LedgerDamaged | None:
+def _problem(job: Job, commits: Iterable[Commit]) -> LedgerDamaged | None:
     try:
         read_ledger(job)
     except LedgerDamaged as error:
         return error
+    first = read_marker(job.storage, layout.first_folder(job.name))
+    if any(commit.version == first and commit.operation != "repair" for commit in commits):
+        return LedgerDamaged(
+            f"the ledger begins anew with commit {first}, which is of a run and does not hold what was before"
+            " it: that run was faster than a repair."
+        )
     return None
 
 

@@ -15,6 +15,8 @@ from typing import Any, cast
 import pytest
 
 from loader.cli import process
+from loader.commits.log import CommitLog
+from loader.errors import PersonDecides
 from loader.operations.load import Step
 from loader.operations.repair import propose, write_repair
 from loader.tables.footers import read_footer
@@ -302,6 +304,41 @@ def test_a_run_that_may_still_be_at_work_keeps_a_repair_from_writing(
     assert_goes_on(job, kafka, topic)
 
 
+def test_a_run_that_commits_while_a_person_thinks_keeps_the_repair_from_writing(
+    job: Job, kafka: KafkaCluster, topic: str
+) -> None:
+    flip_a_byte(job)
+    opened = process.read_job(job.config)
+    proposal = propose(opened, process.now_ms(), process.is_dead)
+    assert proposal is not None
+    produce(kafka, topic, messages(10, first=30))
+    job.run()
+    before = job.folder.paths()
+
+    with pytest.raises(PersonDecides, match="changed since it was looked at, by commit 4"):
+        write_repair(opened, proposal, process.new_ticket(3), process.now_ms(), process.is_dead)
+
+    assert job.folder.paths() == before
+    assert repair(job, "--yes", "--accept-loss").status == 0
+    assert_goes_on(job, kafka, topic)
+
+
+def test_a_run_that_is_faster_than_the_mark_of_a_repair_does_not_hide_what_was_loaded_before(
+    job: Job, kafka: KafkaCluster, topic: str
+) -> None:
+    flip_a_byte(job)
+    produce(kafka, topic, messages(10, first=30))
+    job.run()
+    CommitLog(process.read_job(job.config).storage, "job").mark_first(4)
+
+    ended = repair(job, "--yes", "--accept-loss")
+
+    assert ended.status == 0
+    assert "begins anew with commit 4, which is of a run" in ended.document["problem"]
+    assert ended.document["version"] == 5
+    assert_goes_on(job, kafka, topic)
+
+
 def test_a_broken_file_and_a_copy_are_told_and_not_taken(job: Job) -> None:
     root = cast(LocalFolder, job.folder).path
     first = root / published_paths(job.folder)[0]
@@ -325,7 +362,8 @@ def repair_until(config: Path, number: int) -> None:
     deadly = type(job)(job.config, cast(Any, _DeadlyStorage(job.storage, _Countdown(number))), job.kafka)
     proposal = propose(job, process.now_ms(), process.is_dead)
     assert proposal is not None
-    write_repair(deadly, proposal, process.new_ticket(proposal.version - 1), process.now_ms())
+    ticket = process.new_ticket(proposal.version - 1)
+    write_repair(deadly, proposal, ticket, process.now_ms(), process.is_dead)
 
 
 def test_a_repair_killed_before_any_of_its_writes_can_be_repeated(
