@@ -5,12 +5,13 @@ lost, named, and up to a person. Behind the last offset of which there is a row,
 next run reads what follows from Kafka, and there are no files that it could double.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from loader.commits.record import Commit
-from loader.errors import RUN_AGAIN, LedgerDamaged
+from loader.errors import REPAIR, RUN_AGAIN, LedgerDamaged
 from loader.values import (
     DataFile,
     LoadedRange,
@@ -89,12 +90,13 @@ class Evidence:
     @property
     def doubtful(self) -> tuple[OffsetRange, ...]:
         """Claimed ranges of which rows may be missing: those must be counted in the files."""
-        gone = _united(span for file in self.missing_files for span in file.ranges)
-        partial = [loaded.range for share in self.shares if not share.is_whole for loaded in share.claims]
+        gone = by_partition(_united(span for file in self.missing_files for span in file.ranges))
+        partial = {loaded.range for share in self.shares if not share.is_whole for loaded in share.claims}
         return tuple(
             loaded.range
             for loaded in self.claims
-            if loaded.range in partial or any(overlap(loaded.range, span) for span in gone)
+            if loaded.range in partial
+            or any(_common_parts(loaded.range, gone.get(loaded.range.topic_partition, [])))
         )
 
 
@@ -126,12 +128,12 @@ def rebuild(evidence: Evidence, row_counts: Mapping[OffsetRange, int]) -> Rebuil
     """
     topic_ids = _topic_ids(evidence)
     known = evidence.commits[-1].position if evidence.commits else Position()
-    by_partition: dict[TopicPartition, list[LoadedRange]] = {partition: [] for partition, _ in known}
+    claimed: dict[TopicPartition, list[LoadedRange]] = {partition: [] for partition, _ in known}
     for claim in evidence.claims:
-        by_partition.setdefault(claim.range.topic_partition, []).append(claim)
-    missing = [span for file in evidence.missing_files for span in file.ranges]
+        claimed.setdefault(claim.range.topic_partition, []).append(claim)
+    missing = by_partition(_united(span for file in evidence.missing_files for span in file.ranges))
     ranges: list[LoadedRange] = []
-    for partition, claims in by_partition.items():
+    for partition, claims in claimed.items():
         place = known.of(partition)
         begin = claims[0].range.start_offset if claims else place.next_offset if place else 0
         while claims and claims[-1].counts.row_count and row_counts.get(claims[-1].range) == 0:
@@ -143,7 +145,7 @@ def rebuild(evidence: Evidence, row_counts: Mapping[OffsetRange, int]) -> Rebuil
                 ranges.append(
                     _lost(replace(claim.range, start_offset=end, end_offset=claim.range.start_offset))
                 )
-            ranges.append(_counted(claim, row_counts.get(claim.range), missing))
+            ranges.append(_counted(claim, row_counts.get(claim.range), missing.get(partition, [])))
             end = claim.range.end_offset
     merged = merge_adjacent(ranges)
     return RebuiltLedger(_position(merged, known, topic_ids), merged, evidence.files)
@@ -179,13 +181,19 @@ def _refuse_overlaps(ordered: Sequence[LoadedRange]) -> None:
             last = loaded
 
 
-def _counted(claim: LoadedRange, row_count: int | None, missing: Iterable[OffsetRange]) -> LoadedRange:
+def _counted(claim: LoadedRange, row_count: int | None, missing: Sequence[OffsetRange]) -> LoadedRange:
     """The range with the rows that are there; what is missing of them is lost, somewhere in missing files."""
     if row_count is None or row_count == claim.counts.row_count:
         return claim
+    if row_count > claim.counts.row_count:
+        raise LedgerDamaged(
+            f"the files hold {row_count} rows of {claim.range}, of which {claim.counts.row_count} were"
+            " loaded: some are there twice. Nothing was written. Move the files that hold them again away.",
+            [REPAIR],
+        )
     missing_count = claim.counts.row_count - row_count
     counts = replace(claim.counts, row_count=row_count, lost_count=claim.counts.lost_count + missing_count)
-    spans = [_common(claim.range, span) for span in missing if overlap(claim.range, span)]
+    spans = [*_common_parts(claim.range, missing)]
     where = _united([*claim.lost_ranges, *spans]) if spans else [claim.range]
     return replace(claim, counts=counts, lost_ranges=tuple(where))
 
@@ -219,13 +227,31 @@ def _united(spans: Iterable[OffsetRange]) -> list[OffsetRange]:
     return united
 
 
-def _common(left: OffsetRange, right: OffsetRange) -> OffsetRange:
-    start_offset = max(left.start_offset, right.start_offset)
-    return replace(left, start_offset=start_offset, end_offset=min(left.end_offset, right.end_offset))
+def _common_parts(wanted: OffsetRange, united: Sequence[OffsetRange]) -> Iterator[OffsetRange]:
+    """What of a range lies in others of its partition, which are sorted and apart from each other."""
+    for number in range(bisect_right(united, wanted.start_offset, key=_end_offset), len(united)):
+        other = united[number]
+        start_offset = max(wanted.start_offset, other.start_offset)
+        end_offset = min(wanted.end_offset, other.end_offset)
+        if start_offset >= end_offset:
+            return
+        yield replace(wanted, start_offset=start_offset, end_offset=end_offset)
+
+
+def _end_offset(span: OffsetRange) -> int:
+    return span.end_offset
 
 
 def overlap(left: OffsetRange, right: OffsetRange) -> bool:
     """Whether two ranges have an offset in common."""
-    return left.topic_partition == right.topic_partition and max(left.start_offset, right.start_offset) < min(
-        left.end_offset, right.end_offset
-    )
+    return (left.topic, left.partition) == (right.topic, right.partition) and max(
+        left.start_offset, right.start_offset
+    ) < min(left.end_offset, right.end_offset)
+
+
+def by_partition(spans: Iterable[OffsetRange]) -> dict[TopicPartition, list[OffsetRange]]:
+    """The ranges of each partition: a long ledger has too many to compare each with each."""
+    found: defaultdict[TopicPartition, list[OffsetRange]] = defaultdict(list)
+    for span in spans:
+        found[span.topic_partition].append(span)
+    return dict(found)

@@ -1,5 +1,6 @@
 """A rebuilt ledger says no more and no less than commits and files prove."""
 
+import time
 from dataclasses import dataclass, replace
 
 import pytest
@@ -156,6 +157,28 @@ def test_two_topics_of_one_name_are_refused() -> None:
 
     with pytest.raises(LedgerDamaged, match="of 2 topics of that name: t-1, t-2"):
         rebuilt(Evidence((first.commit,), (other,), ()))
+
+
+def test_more_rows_than_were_loaded_are_refused() -> None:
+    run = a_run(1, 0, 20, 15)
+    share = replace(run.share(run.files), files=(*run.files, run.files[0]))
+
+    with pytest.raises(LedgerDamaged, match=r"hold 20 rows of orders-0\[0, 20\), of which 15 were loaded"):
+        rebuilt(Evidence((), (share,), ()))
+
+
+def test_a_long_ledger_with_many_missing_files_is_rebuilt_in_time() -> None:
+    runs = [a_run(version, 10 * version, 10 * version + 10, 10) for version in range(1, 4001)]
+    shares = tuple(run.share(run.files[:1]) for run in runs[::2])
+    commits = tuple(run.commit for run in runs[1::2])
+    missing = tuple(run.files[0] for run in runs[1::2])
+    evidence = Evidence(commits, shares, missing)
+    began_s = time.process_time()
+
+    ledger = rebuild(evidence, dict.fromkeys(evidence.doubtful, 5))
+
+    assert ledger.counts.lost_count == 20_000
+    assert time.process_time() - began_s < 5
 
 
 @st.composite
