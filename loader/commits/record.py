@@ -92,10 +92,10 @@ def decode_commit(document: bytes, path: str) -> Commit:
     if found != expected:
         raise _damaged(path, f"was changed after it was written: its checksum is {found}, not {expected}")
     if body.get("format_version") != FORMAT_VERSION:
-        raise _damaged(
-            path,
-            f"has format version {body.get('format_version')}, this program reads {FORMAT_VERSION}: a newer"
-            " kafka-loader wrote it; use that one",
+        raise LedgerDamaged(
+            f"{path} has format version {body.get('format_version')}, this program reads {FORMAT_VERSION}: a"
+            " newer kafka-loader wrote it. Nothing was read or committed. Use that one.",
+            [RUN_AGAIN],
         )
     try:
         return _decode_commit(body)

@@ -12,15 +12,14 @@ from dataclasses import dataclass, replace
 from loader.commits.identity import JobIdentity, read_identity
 from loader.commits.log import CommitLog
 from loader.commits.markers import read_marker
-from loader.commits.rebuild import Evidence, FoundShare, overlap
+from loader.commits.rebuild import Evidence, FoundShare, by_partition, overlap
 from loader.commits.record import Commit
-from loader.errors import LedgerDamaged, PathNotFound, UnreadableFile
+from loader.errors import REPAIR, LedgerDamaged, PathNotFound, UnreadableFile
 from loader.operations.job import Job
 from loader.operations.plan import read_ledger
+from loader.operations.row_counts import count_rows
 from loader.tables.footers import Footer, read_footer
-from loader.tables.offsets import read_offsets
-from loader.tables.opening import opened
-from loader.values import DataFile, OffsetRange, TopicPartition, layout
+from loader.values import DataFile, OffsetRange, layout
 
 STAGED_NAME = re.compile(rb'"staged_name":"([^"]+)"')
 
@@ -73,6 +72,8 @@ def survey(job: Job) -> Survey:
     unlisted = {path: published[path] for path in published.keys() - listed}
     footers, notes = _without_copies(*_read_footers(job, unlisted), listed | published.keys())
     waiting, _ = _read_footers(job, _staged_sizes(job, {commit.run_id for commit in commits}))
+    # A kill in the middle of a move can leave a file both its names.
+    waiting = [footer for footer in waiting if footer.named_path not in published]
     named = _named_in(job, damaged)
     shares = _shares(commits, footers, waiting, named, staged)
     evidence = Evidence(tuple(commits), tuple(shares), missing)
@@ -83,7 +84,7 @@ def survey(job: Job) -> Survey:
         problem=_problem(job, commits),
         evidence=evidence,
         staged=staged,
-        row_counts=_count_rows(job, evidence, staged),
+        row_counts=count_rows(job, evidence, staged),
         owners=frozenset(
             [(commit.job_id, commit.cluster_id) for commit in commits]
             + [(footer.job_id, footer.cluster_id) for footer in footers]
@@ -99,6 +100,7 @@ def _read_commits(log: CommitLog, numbers: Iterable[int]) -> tuple[list[Commit],
         try:
             commit = log.read(number)
         except LedgerDamaged as error:
+            _refuse_unrepairable(error)
             damaged[number] = error.args[0]
             continue
         if commit.operation == "repair":  # it holds all that was before it
@@ -110,8 +112,15 @@ def _read_commits(log: CommitLog, numbers: Iterable[int]) -> tuple[list[Commit],
 def _identity(job: Job) -> JobIdentity | None:
     try:
         return read_identity(job.storage, job.name)
-    except LedgerDamaged:
+    except LedgerDamaged as error:
+        _refuse_unrepairable(error)
         return None
+
+
+def _refuse_unrepairable(error: LedgerDamaged) -> None:
+    """Raise the error again where a repair is none of its choices: nothing is damaged, but it is not ours."""
+    if REPAIR not in error.choices:
+        raise error
 
 
 def _problem(job: Job, commits: Iterable[Commit]) -> LedgerDamaged | None:
@@ -130,12 +139,7 @@ def _problem(job: Job, commits: Iterable[Commit]) -> LedgerDamaged | None:
 
 def _published_sizes(job: Job) -> dict[str, int]:
     """Every Parquet file below the topics' folders."""
-    try:
-        entries = job.storage.list("")
-    except PathNotFound:
-        return {}
-    folders = [each.path for each in entries if each.is_folder and not each.path.startswith(("_", "."))]
-    return {path: size for folder in folders for path, size in _parquet_sizes(job, folder)}
+    return {path: size for path, size in _parquet_sizes(job, "") if "/" in path}
 
 
 def _staged_sizes(job: Job, but_of: Set[str]) -> dict[str, int]:
@@ -145,11 +149,14 @@ def _staged_sizes(job: Job, but_of: Set[str]) -> dict[str, int]:
 
 
 def _parquet_sizes(job: Job, folder: str) -> Iterator[tuple[str, int]]:
+    """Also those in folders of it, but nothing that Spark and Hive do not see by its name."""
     try:
         entries = job.storage.list(folder)
     except PathNotFound:
         return
     for entry in entries:
+        if entry.path.rpartition("/")[2].startswith(("_", ".")):
+            continue
         if entry.is_folder:
             yield from _parquet_sizes(job, entry.path)
         elif entry.path.endswith(".parquet"):
@@ -185,6 +192,8 @@ def _read_footers(job: Job, sizes: Mapping[str, int]) -> tuple[list[Footer], lis
     for path, size_bytes in sorted(sizes.items()):
         try:
             footer = read_footer(job.storage, path, size_bytes)
+        except PathNotFound:
+            continue  # gone since it was listed: a run is at work, or a person
         except UnreadableFile as error:
             notes.append(f"not taken, cannot be read: {error}")
             continue
@@ -201,9 +210,11 @@ def _without_copies(
     footers: Iterable[Footer], notes: Iterable[str], known_paths: Set[str]
 ) -> tuple[list[Footer], list[str]]:
     """Leave out files that say they belong where another is, or is known to have been."""
-    kept, told = [], list(notes)
+    kept, told, named = [], list(notes), set[str]()
     for footer in footers:
-        if footer.named_path != footer.file.path and footer.named_path in known_paths:
+        is_known = footer.named_path in known_paths or footer.named_path in named
+        named.add(footer.named_path)
+        if footer.named_path != footer.file.path and is_known:
             told.append(f"not taken, moved or copied from {footer.named_path}: {footer.file.path}")
         else:
             kept.append(footer)
@@ -237,15 +248,18 @@ def _shares(
         if footer.run_id in runs:
             by_attempt[footer.run_id, footer.attempt].append(footer)
     shares: list[FoundShare] = []
-    claimed = [loaded.range for commit in commits for loaded in commit.ranges]
+    claimed = by_partition(loaded.range for commit in commits for loaded in commit.ranges)
     for key, footers in sorted(by_attempt.items(), key=lambda each: (each[0] not in accepted, each[0])):
         share = _share(footers)
         ranges = [loaded.range for loaded in share.claims]
-        is_new = not any(overlap(left, right) for left in ranges for right in claimed)
-        if key not in accepted and not (share.is_whole and is_new):
+        if key not in accepted and (
+            not share.is_whole
+            or any(overlap(each, other) for each in ranges for other in claimed.get(each.topic_partition, ()))
+        ):
             continue
         staged.update({each.named_path: each.file.path for each in footers if _is_staged(each)})
-        claimed += ranges
+        for each in ranges:
+            claimed.setdefault(each.topic_partition, []).append(each)
         shares.append(share)
     return shares
 
@@ -267,20 +281,3 @@ def _share(footers: Sequence[Footer]) -> FoundShare:
 
 def _is_staged(footer: Footer) -> bool:
     return footer.file.path.startswith(f"{layout.LOADER_FOLDER}/")
-
-
-def _count_rows(job: Job, evidence: Evidence, staged: Mapping[str, str]) -> dict[OffsetRange, int]:
-    """The rows of each doubtful range, counted in the files that may hold some."""
-    counts = dict.fromkeys(evidence.doubtful, 0)
-    by_partition: defaultdict[TopicPartition, list[OffsetRange]] = defaultdict(list)
-    for wanted in counts:
-        by_partition[wanted.topic_partition].append(wanted)
-    for file in evidence.files:
-        if not any(overlap(span, wanted) for span in file.ranges for wanted in counts):
-            continue
-        with opened(job.storage, staged.get(file.path, file.path)) as parquet:
-            for rows in read_offsets(parquet):
-                for wanted in by_partition[TopicPartition(rows.topic, rows.partition)]:
-                    inside = (rows.offsets >= wanted.start_offset) & (rows.offsets < wanted.end_offset)
-                    counts[wanted] += int(inside.sum())
-    return counts

@@ -1,5 +1,6 @@
 """A ledger that was lost or damaged is made anew: same rows, same position, and what is lost is named."""
 
+import hashlib
 import json
 import os
 import pty
@@ -354,6 +355,106 @@ def test_a_broken_file_and_a_copy_are_told_and_not_taken(job: Job) -> None:
     assert "copy.parquet" in notes
     assert "not taken, cannot be read" in notes
     assert ended.document["file_count"] == len(published_paths(job.folder)) - 2
+
+
+def test_a_file_that_a_kill_left_under_both_its_names_is_taken_once(
+    job: Job, kafka: KafkaCluster, topic: str
+) -> None:
+    unpublished(job, topic, 0, kafka)
+    root = cast(LocalFolder, job.folder).path
+    for staged in (loader_folder(job) / "runs").rglob("*.parquet"):
+        footer = read_footer(process.read_job(job.config).storage, str(staged.relative_to(root)), 0)
+        assert footer is not None
+        (root / footer.named_path).parent.mkdir(parents=True, exist_ok=True)
+        os.link(staged, root / footer.named_path)
+    truth = read_by_librdkafka(kafka, topic)
+
+    ended = repair(job, "--yes")
+
+    assert ended.status == 0, ended.errors
+    assert ended.document["files_to_publish"] == []
+    assert (ended.document["row_count"], ended.document["lost_count"]) == (len(truth), 0)
+    assert_goes_on(job, kafka, topic)
+
+
+def test_of_two_copies_of_a_file_whose_place_is_empty_one_is_taken(job: Job) -> None:
+    path = cast(LocalFolder, job.folder).path / published_paths(job.folder)[0]
+    shutil.copy(path, path.with_name("copy.parquet"))
+    path.rename(path.with_name("renamed.parquet"))
+    lose_everything(job)
+
+    ended = repair(job, "--yes", "--accept-loss")
+
+    assert ended.status == 0, ended.errors
+    assert (ended.document["file_count"], ended.document["row_count"]) == (6, 60)
+    assert any("not taken, moved or copied" in note for note in ended.document["notes"])
+
+
+def test_a_file_that_is_hidden_from_readers_is_not_taken(job: Job) -> None:
+    path = next(path for path in published_paths(job.folder) if "-0-20-29" in path)
+    hidden = cast(LocalFolder, job.folder).path / Path(path).parts[0] / "_moved_away"
+    hidden.mkdir()
+    (cast(LocalFolder, job.folder).path / path).rename(hidden / "rows.parquet")
+    lose_everything(job)
+
+    ended = repair(job, "--yes", "--accept-loss")
+
+    assert ended.status == 0, ended.errors
+    assert ended.document["file_count"] == 5
+    (loaded,) = [each for each in ended.document["ranges"] if each["partition"] == 0]
+    assert loaded["end_offset"] == 20  # the next run reads its rows again
+
+
+def test_a_listed_file_that_cannot_be_counted_is_named(job: Job) -> None:
+    lose_everything(job)
+    assert repair(job, "--yes", "--accept-loss").status == 0  # from now on one range of all offsets
+    gone, broken = (
+        cast(LocalFolder, job.folder).path / path
+        for path in published_paths(job.folder)
+        if "-0-0-9-" in path or "-0-10-19-" in path
+    )
+    gone.unlink()
+    broken.write_bytes(bytes(broken.stat().st_size))
+
+    ended = repair(job, "--yes", "--accept-loss")
+
+    assert ended.status == 4
+    assert broken.name in ended.errors
+    broken.unlink()
+    assert repair(job, "--yes", "--accept-loss").status == 0
+
+
+def test_the_ledger_of_another_job_is_not_made_this_ones(job: Job) -> None:
+    shutil.copytree(loader_folder(job), loader_folder(job).with_name("copied"))
+    job.config.write_text(job.config.read_text().replace('name = "job"', 'name = "copied"'))
+    before = job.folder.paths()
+
+    ended = repair(job, "--yes")
+
+    assert ended.status == 4
+    assert "belongs to job 'job', not 'copied'" in ended.errors
+    assert job.folder.paths() == before
+
+
+def test_a_commit_of_a_newer_program_is_not_taken_for_a_damaged_one(job: Job) -> None:
+    body = json.loads(commit_file(job, 3).read_bytes())["commit"] | {"format_version": 2}
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    checksum = f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+    commit_file(job, 3).write_text(json.dumps({"checksum": checksum, "commit": body}))
+    before = job.folder.paths()
+
+    ended = repair(job, "--yes")
+
+    assert ended.status == 4
+    assert "a newer kafka-loader wrote it" in ended.errors
+    assert job.folder.paths() == before
+
+
+def test_a_strangers_file_among_the_runs_is_no_run(job: Job) -> None:
+    lose_the_newest(job)
+    (loader_folder(job) / "runs" / "notes.txt").write_text("not a run")
+
+    assert repair(job, "--yes").status == 0
 
 
 def repair_until(config: Path, number: int) -> None:
