@@ -457,6 +457,24 @@ def test_a_strangers_file_among_the_runs_is_no_run(job: Job) -> None:
     assert repair(job, "--yes").status == 0
 
 
+def test_what_a_person_does_about_a_run_that_has_ended_elsewhere_loses_no_committed_row(
+    job: Job, kafka: KafkaCluster, topic: str
+) -> None:
+    unpublished(job, topic, 1, kafka)
+    truth = read_by_librdkafka(kafka, topic)
+    (ticket,) = (loader_folder(job) / "runs").glob("*/run.json")
+    ticket.write_text(json.dumps(json.loads(ticket.read_text()) | {"host": "elsewhere"}))
+
+    refused = repair(job, "--yes")
+
+    assert refused.status == 4
+    assert re.search(r"delete \S+/run\.json", refused.errors)
+    ticket.unlink()
+    assert repair(job, "--yes").status == 0
+    assert_same_records(job.records(), truth)
+    assert_goes_on(job, kafka, topic)
+
+
 def repair_until(config: Path, number: int) -> None:
     """Repair in this process, which is killed before its write of that number."""
     job = process.read_job(config)
