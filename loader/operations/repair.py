@@ -119,8 +119,8 @@ def _refuse_live_runs(job: Job, now_ms: int, is_dead: Callable[[RunTicket], bool
             raise PersonDecides(
                 f"{job.storage.url}/{folder.path}: run {ticket.run_id}, started by {ticket.started_by}, may"
                 " still be at work; a repair beside it could double its rows. Nothing was written. Wait for"
-                f" its end; when it is certain that it has ended, delete {folder.path}/run.json, and nothing else"
-                " there: committed rows may lie beside it.",
+                f" its end; when it is certain that it has ended, delete {folder.path}/run.json, and nothing"
+                " else there: committed rows may lie beside it.",
                 [REPAIR],
             )
         tickets.append(ticket)
