@@ -163,7 +163,7 @@ def _topic_ids(evidence: Evidence) -> dict[str, str]:
             raise LedgerDamaged(
                 f"{name}: the commits and files are of {len(ids)} topics of that name:"
                 f" {', '.join(sorted(ids))}. Nothing was written. Move the files of one of them away.",
-                [RUN_AGAIN],
+                [REPAIR],
             )
     return {name: ids.pop() for name, ids in found.items()}
 
@@ -175,7 +175,7 @@ def _refuse_overlaps(ordered: Sequence[LoadedRange]) -> None:
             raise LedgerDamaged(
                 f"{last.range} and {loaded.range} are both said to be loaded: rows may be there twice."
                 " Nothing was written. Move the files of one of them away.",
-                [RUN_AGAIN],
+                [REPAIR],
             )
         if loaded.range.offset_count:
             last = loaded
