@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from loader.commits.record import Commit
-from loader.errors import REPAIR, RUN_AGAIN, LedgerDamaged
+from loader.errors import REPAIR, LedgerDamaged
 from loader.values import (
     DataFile,
     LoadedRange,
