@@ -1,5 +1,6 @@
 """Destinations, read without the loader's storage."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -67,8 +68,15 @@ class HdfsFolder:
         return sorted(status.path.removeprefix(f"{self._path}/") for status in statuses if not status.isdir)
 
     def read(self, path: str) -> bytes:
-        with self._client.read(f"{self._path}/{path}") as file:
-            return bytes(file.read())
+        for last_try in (False,) * 9 + (True,):
+            try:
+                with self._client.read(f"{self._path}/{path}") as file:
+                    return bytes(file.read())
+            except RuntimeError:  # a DataNode that has just been found again does not serve at once
+                if last_try:
+                    raise
+                time.sleep(0.5)
+        raise AssertionError("the last try returns or raises")
 
 
 def published_paths(folder: Folder) -> list[str]:
