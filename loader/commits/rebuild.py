@@ -22,6 +22,7 @@ from loader.values import (
     TopicPartition,
     TopicPosition,
     merge_adjacent,
+    united,
 )
 
 
@@ -52,7 +53,7 @@ class FoundShare:
         """Its ranges; where they are not known, the offsets from the first to the last row of each file."""
         if self.ranges:
             return self.ranges
-        spans = _united(span for file in self.files for span in file.ranges)
+        spans = united(span for file in self.files for span in file.ranges)
         return tuple(LoadedRange(span, RangeCounts(row_count=span.offset_count), -1, 0) for span in spans)
 
 
@@ -90,7 +91,7 @@ class Evidence:
     @property
     def doubtful(self) -> tuple[OffsetRange, ...]:
         """Claimed ranges of which rows may be missing: those must be counted in the files."""
-        gone = by_partition(_united(span for file in self.missing_files for span in file.ranges))
+        gone = by_partition(united(span for file in self.missing_files for span in file.ranges))
         partial = {loaded.range for share in self.shares if not share.is_whole for loaded in share.claims}
         return tuple(
             loaded.range
@@ -131,7 +132,7 @@ def rebuild(evidence: Evidence, row_counts: Mapping[OffsetRange, int]) -> Rebuil
     claimed: dict[TopicPartition, list[LoadedRange]] = {partition: [] for partition, _ in known}
     for claim in evidence.claims:
         claimed.setdefault(claim.range.topic_partition, []).append(claim)
-    missing = by_partition(_united(span for file in evidence.missing_files for span in file.ranges))
+    missing = by_partition(united(span for file in evidence.missing_files for span in file.ranges))
     ranges: list[LoadedRange] = []
     for partition, claims in claimed.items():
         place = known.of(partition)
@@ -171,7 +172,7 @@ def _topic_ids(evidence: Evidence) -> dict[str, str]:
 def _refuse_overlaps(ordered: Sequence[LoadedRange]) -> None:
     last: LoadedRange | None = None
     for loaded in ordered:
-        if last is not None and overlap(last.range, loaded.range):
+        if last is not None and last.range.overlaps(loaded.range):
             raise LedgerDamaged(
                 f"{last.range} and {loaded.range} are both said to be loaded: rows may be there twice."
                 " Nothing was written. Move the files of one of them away.",
@@ -194,7 +195,7 @@ def _counted(claim: LoadedRange, row_count: int | None, missing: Sequence[Offset
     missing_count = claim.counts.row_count - row_count
     counts = replace(claim.counts, row_count=row_count, lost_count=claim.counts.lost_count + missing_count)
     spans = [*_common_parts(claim.range, missing)]
-    where = _united([*claim.lost_ranges, *spans]) if spans else [claim.range]
+    where = united([*claim.lost_ranges, *spans]) if spans else [claim.range]
     return replace(claim, counts=counts, lost_ranges=tuple(where))
 
 
@@ -216,17 +217,6 @@ def _position(ranges: Iterable[LoadedRange], known: Position, topic_ids: Mapping
     return Position({name: TopicPosition(topic_ids[name], each) for name, each in sorted(places.items())})
 
 
-def _united(spans: Iterable[OffsetRange]) -> list[OffsetRange]:
-    united: list[OffsetRange] = []
-    for span in sorted(spans):
-        last = united[-1] if united else None
-        if last and last.topic_partition == span.topic_partition and span.start_offset <= last.end_offset:
-            united[-1] = replace(last, end_offset=max(last.end_offset, span.end_offset))
-        else:
-            united.append(span)
-    return united
-
-
 def _common_parts(wanted: OffsetRange, united: Sequence[OffsetRange]) -> Iterator[OffsetRange]:
     """What of a range lies in others of its partition, which are sorted and apart from each other."""
     for number in range(bisect_right(united, wanted.start_offset, key=_end_offset), len(united)):
@@ -240,13 +230,6 @@ def _common_parts(wanted: OffsetRange, united: Sequence[OffsetRange]) -> Iterato
 
 def _end_offset(span: OffsetRange) -> int:
     return span.end_offset
-
-
-def overlap(left: OffsetRange, right: OffsetRange) -> bool:
-    """Whether two ranges have an offset in common."""
-    return (left.topic, left.partition) == (right.topic, right.partition) and max(
-        left.start_offset, right.start_offset
-    ) < min(left.end_offset, right.end_offset)
 
 
 def by_partition(spans: Iterable[OffsetRange]) -> dict[TopicPartition, list[OffsetRange]]:

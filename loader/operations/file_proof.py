@@ -176,7 +176,7 @@ class CommitProof:
     def _prove_range(self, loaded: LoadedRange, seen: SeenOffsets, uncounted: list[DataFile]) -> None:
         wanted, counts = loaded.range, loaded.counts
         missing = counts.row_count - seen.distinct_count
-        if not missing or any(_overlap(file, loaded) for file in uncounted):
+        if not missing or any(part.overlaps(loaded.range) for file in uncounted for part in file.ranges):
             return  # what a file holds that cannot be read is told of the file
         if missing < 0:
             self.findings.problem(
@@ -230,12 +230,3 @@ class _Ranges:
     def __iter__(self) -> Iterator[tuple[LoadedRange, SeenOffsets]]:
         for key, group in self._by_partition.items():
             yield from zip(group, self._seen[key], strict=True)
-
-
-def _overlap(file: DataFile, loaded: LoadedRange) -> bool:
-    return any(
-        part.topic_partition == loaded.range.topic_partition
-        and part.start_offset < loaded.range.end_offset
-        and part.end_offset > loaded.range.start_offset
-        for part in file.ranges
-    )

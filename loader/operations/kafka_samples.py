@@ -82,11 +82,7 @@ class Samples:
         """Note which samples have rows in a file."""
         for part in proof.file.ranges:
             for sample in self.by_partition.get(part.topic_partition, ()):
-                is_apart = (
-                    part.start_offset >= sample.range.end_offset
-                    or part.end_offset <= sample.range.start_offset
-                )
-                if is_apart:
+                if not part.overlaps(sample.range):
                     continue
                 if proof.path is None or not proof.is_counted:
                     sample.is_readable = False

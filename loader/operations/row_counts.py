@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from loader.commits.rebuild import Evidence, by_partition, overlap
+from loader.commits.rebuild import Evidence, by_partition
 from loader.errors import REPAIR, LedgerDamaged, UnreadableFile
 from loader.operations.job import Job
 from loader.tables.offsets import read_offsets
@@ -24,7 +24,7 @@ def count_rows(job: Job, evidence: Evidence, staged: Mapping[str, str]) -> dict[
             wanted
             for span in file.ranges
             for wanted in doubtful.get(span.topic_partition, ())
-            if overlap(span, wanted)
+            if span.overlaps(wanted)
         }
         if not in_question:
             continue

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from loader.commits.identity import JobIdentity, read_identity
 from loader.commits.log import CommitLog
 from loader.commits.markers import read_marker
-from loader.commits.rebuild import Evidence, FoundShare, by_partition, overlap
+from loader.commits.rebuild import Evidence, FoundShare, by_partition
 from loader.commits.record import Commit
 from loader.errors import REPAIR, LedgerDamaged, PathNotFound, UnreadableFile
 from loader.operations.job import Job
@@ -254,7 +254,7 @@ def _shares(
         ranges = [loaded.range for loaded in share.claims]
         if key not in accepted and (
             not share.is_whole
-            or any(overlap(each, other) for each in ranges for other in claimed.get(each.topic_partition, ()))
+            or any(each.overlaps(other) for each in ranges for other in claimed.get(each.topic_partition, ()))
         ):
             continue
         staged.update({each.named_path: each.file.path for each in footers if _is_staged(each)})

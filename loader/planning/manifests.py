@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 
 from loader.errors import CoverageGap
-from loader.values import DataFile, LoadedRange, OffsetRange, Split, TopicPartition
+from loader.values import DataFile, LoadedRange, OffsetRange, Split, TopicPartition, united
 from loader.values.layout import topic_folder
 
 
@@ -127,13 +127,8 @@ def _check_file(
 def _stretches(ranges: Iterable[OffsetRange]) -> dict[TopicPartition, list[OffsetRange]]:
     """Ranges by partition, adjacent or overlapping ones made one: a file may hold rows of both."""
     stretches: defaultdict[TopicPartition, list[OffsetRange]] = defaultdict(list)
-    for entry in sorted(ranges):
-        known = stretches[entry.topic_partition]
-        if known and entry.start_offset <= known[-1].end_offset:
-            start, end = known[-1].start_offset, max(known[-1].end_offset, entry.end_offset)
-            known[-1] = OffsetRange(entry.topic, entry.partition, start, end)
-        else:
-            known.append(entry)
+    for stretch in united(ranges):
+        stretches[stretch.topic_partition].append(stretch)
     return dict(stretches)
 
 
@@ -147,7 +142,7 @@ def _lie_in(whole: OffsetRange, parts: Iterable[OffsetRange]) -> bool:
 
 
 def _union_size(spans: Iterable[OffsetRange]) -> int:
-    return sum(stretch.offset_count for known in _stretches(spans).values() for stretch in known)
+    return sum(stretch.offset_count for stretch in united(spans))
 
 
 def _least_rows(spans: Iterable[OffsetRange]) -> int:

@@ -2,7 +2,7 @@
 
 from loader.values.fetches import AbortedTransaction, FetchedRecords, LostOffsets
 from loader.values.files import DataFile
-from loader.values.offsets import OffsetRange, TopicPartition
+from loader.values.offsets import OffsetRange, TopicPartition, united
 from loader.values.positions import PartitionPosition, Position, TopicPosition
 from loader.values.splits import (
     Advance,
@@ -31,4 +31,5 @@ __all__ = [
     "TopicPartition",
     "TopicPosition",
     "merge_adjacent",
+    "united",
 ]

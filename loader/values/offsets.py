@@ -7,7 +7,8 @@ markers leave holes, so a range is done when the reader's position reaches `end`
 counting records, or waiting to see offset end - 1, would wait for ever.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,5 +49,23 @@ class OffsetRange:
         """How many offsets lie in the range; records may be fewer."""
         return self.end_offset - self.start_offset
 
+    def overlaps(self, other: "OffsetRange") -> bool:
+        """Whether the two have an offset in common."""
+        return (self.topic, self.partition) == (other.topic, other.partition) and max(
+            self.start_offset, other.start_offset
+        ) < min(self.end_offset, other.end_offset)
+
     def __str__(self) -> str:
         return f"{self.topic}-{self.partition}[{self.start_offset}, {self.end_offset})"
+
+
+def united(ranges: Iterable[OffsetRange]) -> list[OffsetRange]:
+    """Ranges in order, those of a partition that are adjacent or overlap made one."""
+    stretches: list[OffsetRange] = []
+    for entry in sorted(ranges):
+        last = stretches[-1] if stretches else None
+        if last and last.topic_partition == entry.topic_partition and entry.start_offset <= last.end_offset:
+            stretches[-1] = replace(last, end_offset=max(last.end_offset, entry.end_offset))
+        else:
+            stretches.append(entry)
+    return stretches

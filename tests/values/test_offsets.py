@@ -1,6 +1,7 @@
 """Ranges and the position: arithmetic without a gap, without an offset twice."""
 
 import pickle
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from loader.values import (
     RangeCounts,
     TopicPartition,
     TopicPosition,
+    united,
 )
 
 OFFSETS = st.integers(0, 2**63 - 1)
@@ -140,3 +142,30 @@ def test_every_count_is_in_the_sum_and_explains_offsets(counts: list[RangeCounts
     for name in RangeCounts.__slots__:
         assert getattr(total, name) == sum(getattr(each, name) for each in counts)
     assert total.explained_count == sum(getattr(total, name) for name in RangeCounts.__slots__)
+
+
+RANGES = st.builds(
+    lambda partition, start, count: OffsetRange("orders", partition, start, start + count),
+    st.integers(0, 1),
+    st.integers(0, 20),
+    st.integers(0, 8),
+)
+
+
+def offsets_in(*ranges: OffsetRange) -> set[tuple[int, int]]:
+    return {(each.partition, at) for each in ranges for at in range(each.start_offset, each.end_offset)}
+
+
+@given(RANGES, RANGES)
+def test_ranges_overlap_where_they_have_an_offset_in_common(left: OffsetRange, right: OffsetRange) -> None:
+    assert left.overlaps(right) == bool(offsets_in(left) & offsets_in(right))
+
+
+@given(st.lists(RANGES, max_size=8))
+def test_united_ranges_hold_the_same_offsets_and_are_apart(ranges: list[OffsetRange]) -> None:
+    stretches = united(ranges)
+
+    assert offsets_in(*stretches) == offsets_in(*ranges)
+    assert sum(each.offset_count for each in stretches) == len(offsets_in(*ranges))
+    for left, right in pairwise(stretches):
+        assert left.partition < right.partition or left.end_offset < right.start_offset
