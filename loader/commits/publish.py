@@ -31,7 +31,7 @@ def publish(storage: Storage, job: str, commit: Commit) -> None:
     staged_bytes = _staged_bytes(storage, folder)
     for file in commit.files:
         _refuse_changed(storage, folder, file, staged_bytes)
-        _publish_file(storage, folder, file)
+        publish_file(storage, folder, file)
     CommitLog(storage, job).mark_published(commit.version)
     storage.delete(folder)
 
@@ -86,7 +86,12 @@ def _refuse_changed(storage: Storage, folder: str, file: DataFile, staged_bytes:
         )
 
 
-def _publish_file(storage: Storage, folder: str, file: DataFile) -> None:
+def publish_file(storage: Storage, folder: str, file: DataFile) -> None:
+    """Move one committed file from the folder where it is staged to its place; done before is done.
+
+    Raises LedgerDamaged when it is in neither or not as long as it was written, StorageUnavailable when the
+    file system gives up.
+    """
     for last_try in (False,) * (TRIES - 1) + (True,):
         try:
             storage.move(f"{folder}/{file.staged_name}", file.path)

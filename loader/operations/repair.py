@@ -15,11 +15,12 @@ import loader
 from loader.commits.identity import JobIdentity, create_identity
 from loader.commits.log import CommitLog
 from loader.commits.markers import read_marker
+from loader.commits.publish import publish_file
 from loader.commits.rebuild import RebuiltLedger, rebuild
 from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, read_ticket, write_ticket
 from loader.commits.sweep import ABANDONED_AFTER_MS, last_change_ms
-from loader.errors import REPAIR, RUN_AGAIN, LedgerDamaged, PathExists, PathNotFound, PersonDecides
+from loader.errors import REPAIR, RUN_AGAIN, LedgerDamaged, PathNotFound, PersonDecides
 from loader.operations.job import Job
 from loader.operations.survey import Survey, survey
 from loader.values import layout
@@ -76,8 +77,10 @@ def write_repair(
     _refuse_live_runs(job, now_ms, is_dead)
     _refuse_other_commits(log, proposal)
     write_ticket(job.storage, job.name, ticket)
-    for path, staged_path in sorted(proposal.survey.staged.items()):
-        _publish(job, staged_path, path)
+    for file in proposal.ledger.files:
+        staged_path = proposal.survey.staged.get(file.path)
+        if staged_path is not None:
+            publish_file(job.storage, staged_path.rpartition("/")[0], file)
     if proposal.survey.identity is None:
         _write_identity(job, proposal, ticket)
     commit = Commit(
@@ -94,9 +97,7 @@ def write_repair(
         files=proposal.ledger.files,
     )
     log.mark_first(commit.version)
-    _refuse_other_commits(
-        log, proposal
-    )  # a run may have been faster than the mark, which stops all later ones
+    _refuse_other_commits(log, proposal)  # one may have been faster than the mark, which stops all later ones
     log.append(commit)
     log.mark_published(commit.version)
     job.storage.delete(layout.run_folder(job.name, ticket.run_id))
@@ -157,13 +158,6 @@ def _owner(job: Job, found: Survey) -> tuple[str, str]:
         " away.",
         [REPAIR],
     )
-
-
-def _publish(job: Job, staged_path: str, path: str) -> None:
-    try:
-        job.storage.move(staged_path, path)
-    except (PathExists, PathNotFound):
-        return  # an earlier try of this repair moved it; the commit's file list is checked by `verify`
 
 
 def _write_identity(job: Job, proposal: Proposal, ticket: RunTicket) -> None:
