@@ -17,7 +17,7 @@ from loader.errors import (
     PathNotFound,
     StorageFull,
 )
-from loader.storage.protocol import FileStatus, Storage
+from loader.storage.protocol import Storage
 from loader.values import layout
 
 COMMIT_NAME = re.compile(r"(\d{20})\.json")
@@ -48,8 +48,7 @@ class CommitLog:
 
     def numbers(self) -> list[int]:
         """The numbers of the commits that are there, sorted, whatever is missing between them."""
-        names = (entry.path.rpartition("/")[2] for entry in self._entries())
-        return sorted(int(match.group(1)) for name in names if (match := COMMIT_NAME.fullmatch(name)))
+        return sorted(int(match.group(1)) for name in self._names() if (match := COMMIT_NAME.fullmatch(name)))
 
     def newest(self) -> Commit | None:
         """The newest commit, None before the first. Raises what `versions` and `read` raise."""
@@ -165,11 +164,11 @@ class CommitLog:
             " done; all files are kept for both cases. Run again: the next run finds out."
         )
 
-    def _entries(self) -> Sequence[FileStatus]:
+    def _names(self) -> Sequence[str]:
         folder = layout.commits_folder(self._job)
         for last_try in (False, True):
             try:
-                return self._storage.list(folder)
+                return self._storage.names(folder)
             except PathNotFound:
                 try:
                     require_absent(self._storage, folder)
@@ -186,14 +185,14 @@ def require_absent(storage: Storage, path: str) -> None:
 
     Raises LedgerDamaged when a listing shows it after all.
     """
-    parent, _, _ = path.rpartition("/")
+    parent, _, name = path.rpartition("/")
     try:
-        entries = storage.list(parent)
+        names = storage.names(parent)
     except PathNotFound:
         if parent:
             require_absent(storage, parent)
         return
-    if any(entry.path == path for entry in entries):
+    if name in names:
         raise LedgerDamaged(
             f"{storage.url}/{path} is in the listing of its folder but cannot be opened. Nothing was read or"
             " committed. Check its permissions.",

@@ -28,10 +28,9 @@ def set_marker(storage: Storage, folder: str, version: int) -> None:
 
 def _numbers(storage: Storage, folder: str) -> list[int]:
     try:
-        entries = storage.list(folder)
+        names = storage.names(folder)
     except PathNotFound:
         return []
-    names = (entry.path.rpartition("/")[2] for entry in entries)
     return [int(name) for name in names if MARKER_NAME.fullmatch(name)]
 
 

@@ -15,7 +15,7 @@ Three of its habits shape this module:
 
 import io
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
@@ -115,16 +115,22 @@ class HdfsStorage:
 
     def list(self, folder: str) -> Sequence[FileStatus]:
         """The entries directly in a folder, sorted by path."""
+        entries = [_file_status(joined(folder, name), found) for name, found in self._listed(folder)]
+        return sorted(entries, key=lambda entry: entry.path)
+
+    def names(self, folder: str) -> Sequence[str]:
+        """The names of the entries directly in a folder, sorted."""
+        return sorted(name for name, _ in self._listed(folder))
+
+    def _listed(self, folder: str) -> Iterator[tuple[str, "HdfsStatus"]]:
         check_path(folder)
         full = self._full(folder)
         iterator = self._read("list", folder, lambda client: client.list_status(full))
-        entries: list[FileStatus] = []
         while page := self._read("list", folder, lambda _: list(islice(iterator, _LISTED_AT_ONCE))):
             for found in page:
                 if found.path == full and not found.isdir:  # HDFS lists a file as the only one in itself
                     raise PathNotFound(f"{self._name(folder)}: is a file, not a folder")
-                entries.append(_file_status(joined(folder, found.path.rpartition("/")[2]), found))
-        return sorted(entries, key=lambda entry: entry.path)
+                yield found.path.rpartition("/")[2], found
 
     def make_folder(self, path: str) -> None:
         """Make a folder and its missing parents; one that exists is fine."""

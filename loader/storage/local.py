@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from loader.errors import (
-    AccessDenied,
     ConfigError,
     LoaderError,
     MoveOutcomeUnknown,
-    PathExists,
     PathNotFound,
-    StorageFull,
     StorageUnavailable,
 )
+from loader.storage.local_errors import error_for, reason_of
 from loader.storage.output import AbandonableFile
 from loader.storage.paths import check_new_path, check_path, joined
 from loader.storage.posix import (
@@ -40,9 +38,6 @@ from loader.storage.protocol import FileStatus, OutputFile
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
-_UNFIT = {errno.ENOTDIR, errno.ENAMETOOLONG, errno.EXDEV, errno.ELOOP}
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _NO_SUCH_RENAME = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _TRIES = 5  # at a folder that others make and remove at the same time
@@ -108,6 +103,12 @@ class LocalStorage:
                     continue
         return sorted(entries, key=lambda entry: entry.path)
 
+    def names(self, folder: str) -> Sequence[str]:
+        """The names of the entries directly in a folder, sorted."""
+        check_path(folder)
+        with self._reading("list", folder), os.scandir(self._root / folder) as found:
+            return sorted(entry.name for entry in found)  # no stat(2) of each, which is most of `list`
+
     def make_folder(self, path: str) -> None:
         """Make a folder and its missing parents; one that exists is fine."""
         if path:
@@ -141,7 +142,7 @@ class LocalStorage:
         except OSError as error:
             raise MoveOutcomeUnknown(
                 f"{self._name(target)}: has its new name, but may lose it in a power failure or keep the old"
-                f" one, {source}, too: {_reason(error)}. Nothing was overwritten. Move it again to finish."
+                f" one, {source}, too: {reason_of(error)}. Nothing was overwritten. Move it again to finish."
             ) from error
 
     def delete(self, path: str) -> bool:
@@ -211,10 +212,10 @@ class LocalStorage:
         except IsADirectoryError as error:
             raise PathNotFound(f"{self._name(path)}: is a folder, not a file") from error
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise PathNotFound(f"{self._name(path)}: {_reason(error)}") from error
+            raise PathNotFound(f"{self._name(path)}: {reason_of(error)}") from error
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
-                raise PathNotFound(f"{self._name(path)}: {_reason(error)}") from error
+                raise PathNotFound(f"{self._name(path)}: {reason_of(error)}") from error
             raise self._error(error, verb, path) from error
 
     @contextmanager
@@ -226,29 +227,7 @@ class LocalStorage:
             raise self._error(error, verb, path) from error
 
     def _error(self, error: OSError, verb: str, path: str) -> LoaderError:
-        what = f"{self._name(path)}: cannot {verb} it: {_reason(error)}"
-        if error.errno == errno.EEXIST:
-            return PathExists(f"{self._name(path)}: exists already, and was left as it is")
-        if error.errno in _FULL:
-            return StorageFull(
-                f"{what}. Files that are complete are untouched. Free space, or raise the quota or the limit"
-                " on file sizes, then run again."
-            )
-        if error.errno in _DENIED:
-            return AccessDenied(
-                f"{what}. Nothing was changed. Let user id {os.geteuid()} do this there, or choose another"
-                " destination."
-            )
-        if error.errno in _UNFIT:
-            return ConfigError(
-                [
-                    f"{what}. Nothing was changed. Clear the way (a file where a folder must be, a path too"
-                    " long, a mount or a link inside the destination), or choose another destination."
-                ]
-            )
-        return StorageUnavailable(
-            f"{what}. Files that are complete are untouched. Check the disk or the mount, then run again."
-        )
+        return error_for(error, self._name(path), verb)
 
     def _disturbed(self, path: str) -> StorageUnavailable:
         return StorageUnavailable(
@@ -308,7 +287,3 @@ class _LocalReader(io.FileIO):
 def _file_status(path: str, found: os.stat_result) -> FileStatus:
     is_folder = stat.S_ISDIR(found.st_mode)
     return FileStatus(path, 0 if is_folder else found.st_size, found.st_mtime_ns // 1_000_000, is_folder)
-
-
-def _reason(error: OSError) -> str:
-    return f"{error.strerror} ({errno.errorcode.get(error.errno or 0, error.errno)})"

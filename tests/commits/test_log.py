@@ -272,7 +272,7 @@ def test_a_ledger_that_cannot_be_listed_is_never_an_empty_one(storage: Storage, 
     CommitLog(storage, JOB).append(a_commit(1))
 
     with pytest.raises(type(error)):
-        CommitLog(disturbed(storage, list=raises(error)), JOB).newest()
+        CommitLog(disturbed(storage, names=raises(error)), JOB).newest()
 
 
 @pytest.mark.parametrize("hidden", [layout.commits_folder(JOB), layout.job_folder(JOB), "_loader"])
@@ -280,27 +280,27 @@ def test_a_ledger_that_is_listed_but_not_found_is_damaged(storage: Storage, hidd
     # As a login that failed half-way looks: the folder is in its parent's listing, and "does not exist".
     CommitLog(storage, JOB).append(a_commit(1))
 
-    def list_(folder: str) -> Any:
+    def names(folder: str) -> Any:
         if folder == hidden or folder.startswith(f"{hidden}/"):
             raise PathNotFound(folder)
-        return storage.list(folder)
+        return storage.names(folder)
 
     with pytest.raises(LedgerDamaged, match=f"{hidden} is in the listing .* but cannot be opened"):
-        CommitLog(disturbed(storage, list=list_), JOB).newest()
+        CommitLog(disturbed(storage, names=names), JOB).newest()
 
 
 @pytest.mark.parametrize("looked_for", [layout.commits_folder(JOB), layout.job_folder(JOB), "_loader"])
 def test_a_first_commit_made_while_the_ledger_is_looked_for_is_no_damage(
     storage: Storage, looked_for: str
 ) -> None:
-    def list_(folder: str) -> Any:
+    def names(folder: str) -> Any:
         try:
-            return storage.list(folder)
+            return storage.names(folder)
         finally:
             if folder == looked_for:
                 CommitLog(storage, JOB).append(a_commit(1))
 
-    assert CommitLog(disturbed(storage, list=list_), JOB).newest() == a_commit(1)
+    assert CommitLog(disturbed(storage, names=names), JOB).newest() == a_commit(1)
 
 
 def test_a_commit_made_while_the_ledger_is_read_is_not_missing(storage: Storage) -> None:
@@ -308,14 +308,33 @@ def test_a_commit_made_while_the_ledger_is_read_is_not_missing(storage: Storage)
     log.append(a_commit(1))
     log.mark_published(1)
 
-    def list_(folder: str) -> Any:
-        found = storage.list(folder)
+    def names(folder: str) -> Any:
+        found = storage.names(folder)
         if folder == layout.commits_folder(JOB):
             log.append(a_commit(2))
             log.mark_published(2)
         return found
 
-    assert CommitLog(disturbed(storage, list=list_), JOB).newest() == a_commit(1)
+    assert CommitLog(disturbed(storage, names=names), JOB).newest() == a_commit(1)
+
+
+def test_a_long_ledger_is_read_by_names_and_one_document(storage: Storage) -> None:
+    # A look at each of 100,000 commits would take longer than a run that has nothing to load.
+    log = CommitLog(storage, JOB)
+    for version in (1, 2, 3):
+        log.append(a_commit(version))
+        log.mark_published(version)
+    read: list[str] = []
+
+    def note(path: str) -> bytes:
+        read.append(path)
+        return storage.read(path)
+
+    looks_at_each = raises(StorageUnavailable("asked for more than names"))
+    names_only = disturbed(storage, list=looks_at_each, status=looks_at_each, read=note)
+
+    assert CommitLog(names_only, JOB).newest() == a_commit(3)
+    assert read == [layout.commit_path(JOB, 3)]
 
 
 def test_what_no_listing_shows_is_absent(storage: Storage) -> None:

@@ -40,6 +40,7 @@ CALLS: dict[str, Callable[[HdfsStorage], Any]] = {
     "open": lambda storage: storage.open("folder/file"),
     "status": lambda storage: storage.status("folder/file"),
     "list": lambda storage: storage.list("folder"),
+    "names": lambda storage: storage.names("folder"),
     "make_folder": lambda storage: storage.make_folder("folder/new"),
     "move": lambda storage: storage.move("folder/file", "folder/new"),
     "delete": lambda storage: storage.delete("folder/file"),

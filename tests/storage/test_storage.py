@@ -299,6 +299,7 @@ class TestList:
         at_once([partial(write_all, part) for part in parts])
 
         assert paths(storage, "many") == [f"many/{name}" for name in sorted(names)]
+        assert storage.names("many") == sorted(names)
 
     def test_it_shows_what_lies_directly_in_the_folder(self, storage: Storage) -> None:
         write(storage, "a/file", b"12345")
@@ -309,22 +310,26 @@ class TestList:
         assert deep == FileStatus("a/deep", 0, deep.modified_ms, is_folder=True)
         assert file == FileStatus("a/file", 5, file.modified_ms, is_folder=False)
         assert file == storage.status("a/file")
+        assert storage.names("a") == ["deep", "file"]
         assert paths(storage) == ["a"]
+        assert storage.names("") == ["a"]
 
     def test_an_empty_folder_has_no_entries(self, storage: Storage) -> None:
         storage.make_folder("empty")
 
         assert storage.list("empty") == []
+        assert storage.names("empty") == []
 
-    def test_what_is_no_folder_is_not_found(self, storage: Storage) -> None:
+    @pytest.mark.parametrize("ask", ["list", "names"])
+    def test_what_is_no_folder_is_not_found(self, storage: Storage, ask: str) -> None:
         for missing in ("", "missing"):
             with pytest.raises(PathNotFound):
-                storage.list(missing)
+                getattr(storage, ask)(missing)
         write(storage, "file")
 
         for wrong in ("file", "file/below", "missing"):
             with pytest.raises(PathNotFound, match=wrong):
-                storage.list(wrong)
+                getattr(storage, ask)(wrong)
 
     def test_odd_names_come_back_as_they_were_given(self, storage: Storage) -> None:
         for name in ODD_NAMES:
@@ -332,6 +337,7 @@ class TestList:
             write(storage, f"files/{name}")
 
         assert paths(storage, "files") == sorted(f"files/{name}" for name in ODD_NAMES)
+        assert storage.names("files") == sorted(ODD_NAMES)
         assert paths(storage, "folders") == sorted(f"folders/{name}" for name in ODD_NAMES)
         for name in ODD_NAMES:
             assert storage.status(f"files/{name}").path == f"files/{name}"
@@ -501,6 +507,7 @@ class TestValue:
             lambda: storage.open(path),
             lambda: storage.status(path),
             lambda: storage.list(path),
+            lambda: storage.names(path),
             lambda: storage.make_folder(path),
             lambda: storage.move(path, "c"),
             lambda: storage.move("b", path),
