@@ -1,0 +1,39 @@
+"""Jobs of the loader for a turn: as a document, and as a file for whole commands."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmark.children.serving import Turn
+from loader.config.problems import check
+from loader.config.secrets import Secrets
+from loader.operations.job import Job, open_job
+
+
+def job_document(turn: Turn, **sections: dict[str, Any]) -> dict[str, Any]:
+    """The smallest job that loads all topics of the turn; every setting is the default."""
+    return {
+        "job": {"name": "benchmark", "destination": turn.output},
+        "kafka": {"bootstrap_servers": [turn.bootstrap_servers]},
+        "topics": [{"name": topic} for topic in turn.ends],
+        **sections,
+    }
+
+
+def open_turn_job(turn: Turn, **sections: dict[str, Any]) -> Job:
+    """The job, opened. Raises ValueError when its document is wrong."""
+    config = check(job_document(turn, **sections))
+    if isinstance(config, list):
+        raise ValueError(f"the benchmark's own job is wrong: {config}")
+    return open_job(config, Secrets())
+
+
+def write_job(path: Path, turn: Turn, **sections: dict[str, Any]) -> None:
+    """The job as a TOML file."""
+    document = job_document(turn, **sections)
+    lines = []
+    for name, section in document.items():
+        for part in section if isinstance(section, list) else [section]:
+            lines.append(f"[[{name}]]" if isinstance(section, list) else f"[{name}]")
+            lines += [f"{key} = {json.dumps(value)}" for key, value in part.items()]
+    path.write_text("\n".join(lines) + "\n")
