@@ -1,23 +1,24 @@
 """One split in one process: fetch, decode, write; then the manifest. Knows no engine.
 
-Bytes come in while those before them are decoded and written. A topic that fails does not take the
+Fetching, decoding and writing go on at the same time, each a response or a part of one ahead of the next:
+kernels, codecs and the Parquet encoder run without the GIL. A topic that fails does not take the
 other topics of the split with it; what it staged is removed, and its error comes back as a value.
 """
 
 import itertools
 import platform
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from loader import pipeline
 from loader.commits.runs import require_ticket
 from loader.config.output import WriteConfig
 from loader.errors import LoaderError, StorageFull, StorageUnavailable
 from loader.kafka_source.client import KafkaClient
-from loader.kafka_source.prefetch import prefetched
 from loader.kafka_source.reader import RangeReader
 from loader.kafka_source.settings import KafkaSettings
-from loader.records.decoder import decode
+from loader.records.decoder import DecodedRecords, decode
 from loader.records.schema import RAW_SCHEMA
 from loader.sink.topic_sink import TopicSink
 from loader.storage.opening import open_storage
@@ -111,12 +112,15 @@ class LoadTask:
         on_advance: Callable[[Advance], None],
     ) -> tuple[list[LoadedRange], tuple[DataFile, ...]]:
         progress = {wanted: _Progress(wanted) for wanted in ranges}
-        with sink, prefetched(self._fetches(reader, ranges)) as fetches:
-            for wanted, fetched in fetches:
-                if isinstance(fetched, LostOffsets):
-                    progress[wanted].lose(fetched.range, on_advance)
-                else:
-                    progress[wanted].take(fetched, sink, self.kafka, on_advance)
+        with (
+            sink,
+            pipeline.step("fetch", self._fetches(reader, ranges)) as fetches,
+            pipeline.step("decode", self._decoded(fetches)) as parts,
+        ):
+            for wanted, part in parts:
+                if isinstance(part, DecodedRecords):
+                    sink.write(wanted, part.rows)
+                on_advance(progress[wanted].take(part))
             loaded = [each.finished() for each in progress.values()]
             return loaded, sink.close(loaded)
 
@@ -127,9 +131,23 @@ class LoadTask:
             for fetched in reader.fetches(wanted, self.topic_ids[wanted.topic]):
                 yield wanted, fetched
 
+    def _decoded(
+        self, fetches: Iterable[tuple[OffsetRange, FetchedRecords | LostOffsets]]
+    ) -> Iterator[tuple[OffsetRange, DecodedRecords | LostOffsets]]:
+        positions: dict[OffsetRange, int] = {}
+        for wanted, fetched in fetches:
+            if isinstance(fetched, LostOffsets):
+                positions[wanted] = fetched.range.end_offset
+                yield wanted, fetched
+                continue
+            position = positions.get(wanted, wanted.start_offset)
+            for decoded in decode(fetched, wanted, position, self.kafka.isolation):
+                positions[wanted] = decoded.next_offset
+                yield wanted, decoded
+
 
 class _Progress:
-    """How far one range is decoded, and what its offsets turned out to be."""
+    """How far one range is loaded, and what its offsets turned out to be."""
 
     def __init__(self, wanted: OffsetRange) -> None:
         self._wanted = wanted
@@ -139,31 +157,21 @@ class _Progress:
         self._fetched_bytes = self._repaired_header_keys = self._unreadable_timestamps = 0
         self._lost: list[OffsetRange] = []
 
-    def take(
-        self,
-        fetched: FetchedRecords,
-        sink: TopicSink,
-        kafka: KafkaSettings,
-        on_advance: Callable[[Advance], None],
-    ) -> None:
-        """Decode one response and hand its rows on."""
-        for decoded in decode(fetched, self._wanted, self._position, kafka.isolation):
-            sink.write(self._wanted, decoded.rows)
-            offset_count = decoded.next_offset - self._position
-            on_advance(Advance(offset_count, decoded.rows.num_rows, decoded.fetched_bytes))
-            self._position = decoded.next_offset
-            self._counts += decoded.counts
-            self._leader_epoch = decoded.leader_epoch
-            self._fetched_bytes += decoded.fetched_bytes
-            self._repaired_header_keys += decoded.repaired_header_keys
-            self._unreadable_timestamps += decoded.unreadable_timestamps
-
-    def lose(self, lost: OffsetRange, on_advance: Callable[[Advance], None]) -> None:
-        """Go on behind offsets that were deleted from Kafka."""
-        on_advance(Advance(lost.offset_count, 0, 0))
-        self._position = lost.end_offset
-        self._counts += RangeCounts(lost_count=lost.offset_count)
-        self._lost.append(lost)
+    def take(self, part: DecodedRecords | LostOffsets) -> Advance:
+        """Count one part of the range, the parts in their order."""
+        start_offset = self._position
+        if isinstance(part, LostOffsets):
+            self._position = part.range.end_offset
+            self._counts += RangeCounts(lost_count=part.range.offset_count)
+            self._lost.append(part.range)
+            return Advance(self._position - start_offset, 0, 0)
+        self._position = part.next_offset
+        self._counts += part.counts
+        self._leader_epoch = part.leader_epoch
+        self._fetched_bytes += part.fetched_bytes
+        self._repaired_header_keys += part.repaired_header_keys
+        self._unreadable_timestamps += part.unreadable_timestamps
+        return Advance(self._position - start_offset, part.rows.num_rows, part.fetched_bytes)
 
     def finished(self) -> LoadedRange:
         """The range with its counts; the coverage gate judges whether they explain all of it."""

@@ -24,11 +24,10 @@ def split_by_time(rows: pa.RecordBatch, partition_by: str) -> Iterator[tuple[int
         yield 0, rows
         return
     hours = _folder_hours(rows.column("timestamp"), HOURS_OF[partition_by])
-    folders = np.unique(hours)
-    if len(folders) == 1:
-        yield _hour_or_none(folders[0]), rows
+    if hours.min() == hours.max():
+        yield _hour_or_none(hours[0]), rows
         return
-    for folder in folders:
+    for folder in np.unique(hours):
         # take() copies: a slice would keep the whole batch in memory for as long as its folder waits.
         yield _hour_or_none(folder), rows.take(indices(np.flatnonzero(hours == folder)))
 

@@ -1,4 +1,4 @@
-"""Fetching ahead: the next bytes come in while the caller works on these."""
+"""Steps that work at the same time: each makes its next item while the one behind it uses this one."""
 
 import queue
 import threading
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 POLL_S = 0.1
-"""How soon the fetching thread notices that nobody wants its items any more."""
+"""How soon a step's thread notices that nobody wants its items any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,11 @@ class _End:
 
 
 class _Ahead(Generic[Item]):
-    def __init__(self, items: Iterable[Item]) -> None:
+    def __init__(self, name: str, items: Iterable[Item]) -> None:
         self._items = items
         self._queue: queue.Queue[Item | _Failure | _End] = queue.Queue(maxsize=1)
         self._unwanted = threading.Event()
-        self._thread = threading.Thread(target=self._fill, name="prefetch", daemon=True)
+        self._thread = threading.Thread(target=self._fill, name=name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -67,13 +67,15 @@ class _Ahead(Generic[Item]):
 
 
 @contextmanager
-def prefetched(items: Iterable[Item]) -> Iterator[Iterator[Item]]:
+def step(name: str, items: Iterable[Item]) -> Iterator[Iterator[Item]]:
     """Iterate over `items` in a thread of its own, one item ahead of the body of the `with`.
 
     At most two items are held besides the one in use: one waiting, one in the making. An error of the
     iteration is raised where the item would have come. On return the thread has ended.
+
+    name  of the thread, for a debugger and a profile
     """
-    ahead = _Ahead(items)
+    ahead = _Ahead(name, items)
     ahead.start()
     try:
         yield ahead.take()
