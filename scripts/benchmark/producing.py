@@ -92,7 +92,9 @@ def _remembered(memory: Path) -> dict[str, Any]:
 
 def _produce(address: str, workload: Workload) -> Fingerprint:
     """Send all; what the values amount to."""
-    producer = Producer({"bootstrap.servers": address, "compression.type": workload.codec, **PRODUCER_SETTINGS})
+    producer = Producer(
+        {"bootstrap.servers": address, "compression.type": workload.codec, **PRODUCER_SETTINGS}
+    )
     values = _Values()
     for chunk in workload.chunks():
         _send(producer, chunk)
@@ -200,7 +202,9 @@ def create_topics(admin: Any, partitions: dict[str, int], deadline_s: float = 18
     for at in range(0, len(names), _TOPICS_AT_ONCE):
         wanted = names[at : at + _TOPICS_AT_ONCE]
         while wanted:
-            topics = [NewTopic(name, num_partitions=partitions[name], replication_factor=1) for name in wanted]
+            topics = [
+                NewTopic(name, num_partitions=partitions[name], replication_factor=1) for name in wanted
+            ]
             refused: dict[str, Exception] = {}
             for name, future in admin.create_topics(topics, operation_timeout=60).items():
                 try:

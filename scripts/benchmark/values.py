@@ -13,8 +13,30 @@ RECORDS_PER_MS = 4
 FIRST_ID = 1_000_000
 
 CITIES = (
-    *("Amsterdam", "Athens", "Berlin", "Brussels", "Bucharest", "Budapest", "Copenhagen", "Dublin", "Helsinki"),
-    *("Lisbon", "Ljubljana", "London", "Madrid", "Oslo", "Paris", "Prague", "Riga", "Rome", "Sofia", "Vienna"),
+    *(
+        "Amsterdam",
+        "Athens",
+        "Berlin",
+        "Brussels",
+        "Bucharest",
+        "Budapest",
+        "Copenhagen",
+        "Dublin",
+        "Helsinki",
+    ),
+    *(
+        "Lisbon",
+        "Ljubljana",
+        "London",
+        "Madrid",
+        "Oslo",
+        "Paris",
+        "Prague",
+        "Riga",
+        "Rome",
+        "Sofia",
+        "Vienna",
+    ),
 )
 
 _PLAIN = b'{"id":%d,"user":"user-%06d","city":"%b","amount":%d.%02d,"ts":%d}'

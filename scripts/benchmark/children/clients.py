@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cramjam
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -50,7 +51,13 @@ def _by_confluent(turn: Turn) -> Iterator[pa.RecordBatch]:
 
 
 def _by_kafka_python(turn: Turn) -> Iterator[pa.RecordBatch]:
+    import kafka.codec
+    import kafka.record.default_records
     from kafka import KafkaConsumer, TopicPartition
+
+    # Its own lz4 is an optional package. This is not slower, and already here.
+    kafka.codec.has_lz4 = lambda: True
+    kafka.record.default_records.lz4_decode = lambda data: bytes(cramjam.lz4.decompress(data))
 
     consumer = KafkaConsumer(
         bootstrap_servers=turn.bootstrap_servers,

@@ -37,7 +37,14 @@ def _consumer_perf(turn: Turn, options: dict[str, Any]) -> list[str]:
     return [
         *(options["java"], "-Xmx1g", "-cp", options["kafka_classpath"]),
         *("org.apache.kafka.tools.ConsumerPerformance", "--bootstrap-server", turn.bootstrap_servers),
-        *("--topic", topic, "--num-records", str(turn.row_count), "--group", f"benchmark-{secrets.token_hex(6)}"),
+        *(
+            "--topic",
+            topic,
+            "--num-records",
+            str(turn.row_count),
+            "--group",
+            f"benchmark-{secrets.token_hex(6)}",
+        ),
     ]
 
 

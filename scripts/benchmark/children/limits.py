@@ -67,7 +67,9 @@ class _Worker:
         config = open_turn_job(turn).config.write
         for split, rows in zip(self._splits, self._rows, strict=True):
             for topic, parts in rows.items():
-                with TopicSink(storage, "limit", topic, RAW_SCHEMA, config, f"{split.index}-{topic}", {}) as sink:
+                with TopicSink(
+                    storage, "limit", topic, RAW_SCHEMA, config, f"{split.index}-{topic}", {}
+                ) as sink:
                     for wanted, batch in parts:
                         sink.write(wanted, batch)
                     sink.close([])

@@ -41,10 +41,7 @@ def _prepare(options: dict[str, Any]) -> Load:
         ended_s = time.monotonic()
         if report.exit_status or report.commit is None:
             raise RuntimeError(f"the load failed: {report.failures}")
-        steps = {
-            str(step): round(at - began_s, 4)
-            for step, at in times.began_s.items()
-        }
+        steps = {str(step): round(at - began_s, 4) for step, at in times.began_s.items()}
         return {
             "rows": report.commit.counts.row_count,
             "seconds": times.began_s[Step.SWEEP] - times.began_s[Step.LOAD],

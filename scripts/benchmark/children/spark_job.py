@@ -1,6 +1,6 @@
 """A job as one writes it around Spark's Kafka source: for the time of the whole command.
 
-    spark-submit --jars <Spark's Kafka source> spark_job.py '<turn as JSON>'
+spark-submit --jars <Spark's Kafka source> spark_job.py '<turn as JSON>'
 """
 
 import json
