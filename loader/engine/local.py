@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
@@ -35,14 +36,20 @@ class LocalEngine:
     def __init__(self, processes: int | None = None) -> None:
         self.slots = processes or len(os.sched_getaffinity(0))
 
+    def prepare(self, split_count: int) -> None:
+        """Begin to start the fork server, which imports for a second or two; see the protocol."""
+        if not self._works_here(split_count):
+            multiprocessing.get_context("forkserver").set_forkserver_preload(["loader.engine.preload"])
+            forkserver.ensure_running()
+
     def run(
         self, task: "LoadTask", splits: Sequence[Split], on_advance: Callable[[Advance], None]
     ) -> list[SplitResult]:
         """Load every split; see the protocol."""
-        if self.slots == 1 or len(splits) == 1:
+        if self._works_here(len(splits)):
             return [task.run(split, on_advance) for split in splits]
+        self.prepare(len(splits))
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["loader.engine.preload"])
         waiting, results = deque(splits), []
         with ExitStack() as stack:
             workers: dict[Connection, _Worker] = {}
@@ -64,6 +71,9 @@ class LocalEngine:
                             else:
                                 del workers[worker.connection]
         return results
+
+    def _works_here(self, split_count: int) -> bool:
+        return self.slots == 1 or split_count == 1
 
 
 @dataclass(frozen=True, slots=True)

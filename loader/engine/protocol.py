@@ -22,6 +22,14 @@ class Engine(Protocol):
         """How many tasks run at once; the plan makes no fewer splits where there is work for more."""
         ...
 
+    def prepare(self, split_count: int) -> None:
+        """Begin to start what `run` needs for so many splits; returns at once.
+
+        Called when there is certainly work. Staging a run takes time as well, so both are done at once. What
+        goes wrong with the start is told by `run`, which also starts what was not prepared.
+        """
+        ...
+
     def run(
         self, task: "LoadTask", splits: Sequence[Split], on_advance: Callable[[Advance], None]
     ) -> list[SplitResult]:

@@ -1,7 +1,11 @@
 """Splits as Spark tasks: one task per split, by a plain RDD. The only home of pyspark.
 
 No SQL session is made: a context is all that is needed, and costs seconds less. Master, resources and
-the Python environment come from spark-submit. The context is started when there is work for it.
+the Python environment come from spark-submit. The context is started when there is work for it, in a
+thread of its own, while the driver stages the run.
+
+What a person has set wins over what is set here, wherever it was set: at spark-submit, in
+spark-defaults.conf or PYSPARK_SUBMIT_ARGS. Only the JVM knows that, so our settings wait for it.
 """
 
 import os
@@ -9,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from pyspark import Accumulator, AccumulatorParam, SparkConf, SparkContext
@@ -19,6 +23,11 @@ from loader.values import Advance, Split, SplitResult
 
 if TYPE_CHECKING:
     from loader.task import LoadTask
+
+T = TypeVar("T")
+
+NAMES_BY_SPARK = ("", "load.py", "pyspark-shell")
+"""Of an application that nobody gave a name: of the file that was submitted, or of none."""
 
 PYTHON_EXCEPTION = "org.apache.spark.api.python.PythonException: "
 """In Spark's text of a failure, before the traceback: the task itself raised. A lost process leaves none."""
@@ -40,17 +49,21 @@ class SparkEngine:
     name = "spark"
 
     def __init__(self, conf: SparkConf | None = None) -> None:
+        if "PYSPARK_GATEWAY_PORT" in os.environ:
+            SparkContext._ensure_initialized()  # spark-submit's JVM runs already, and knows its options
         self._conf = SparkConf() if conf is None else conf
-        self._conf.setIfMissing("spark.log.level", "WARN")  # its account of every task hides our progress
-        self._conf.setIfMissing("spark.app.name", "kafka-loader")
-        self._conf.setIfMissing("spark.master", "local[*]")  # what spark-submit takes without --master
+        self._starting: _Background[SparkContext] | None = None
         self.slots = _slots(self._conf)
+
+    def prepare(self, split_count: int) -> None:  # noqa: ARG002  one split needs a context too
+        """Begin to start the context; see the protocol."""
+        self._starting = _Background(self._start)
 
     def run(
         self, task: "LoadTask", splits: Sequence[Split], on_advance: Callable[[Advance], None]
     ) -> list[SplitResult]:
         """Load every split; see the protocol."""
-        context = SparkContext.getOrCreate(self._conf)
+        context = self._started()
         # An accumulator's updates reach the driver as each task ends; the results only with the last.
         told = context.accumulator((), _Advances())
 
@@ -85,9 +98,28 @@ class SparkEngine:
                 " again."
             ) from error
 
+    def _started(self) -> SparkContext:
+        starting, self._starting = self._starting or _Background(self._start), None
+        while not starting.ended(POLL_S):
+            pass
+        return starting.result()
+
+    def _start(self) -> SparkContext:
+        SparkContext._ensure_initialized(conf=self._conf)
+        conf = SparkConf()
+        for key, value in self._conf.getAll():
+            conf.set(key, value)
+        conf.setIfMissing("spark.log.level", "WARN")  # its account of every task hides our progress
+        if conf.get("spark.app.name", "") in NAMES_BY_SPARK:
+            conf.setAppName("kafka-loader")
+        conf.setIfMissing("spark.master", "local[*]")  # what spark-submit takes without --master
+        return SparkContext.getOrCreate(conf)
+
 
 def _finished(
-    job: "_Background", told: "Accumulator[tuple[Advance, ...]]", on_advance: Callable[[Advance], None]
+    job: "_Background[list[SplitResult]]",
+    told: "Accumulator[tuple[Advance, ...]]",
+    on_advance: Callable[[Advance], None],
 ) -> list[SplitResult]:
     """The results, once they are there; until then, what tasks tell as they end."""
     seen = 0
@@ -127,35 +159,35 @@ class _Advances(AccumulatorParam[tuple[Advance, ...]]):
         return value1 + value2
 
 
-class _Background:
+class _Background(Generic[T]):
     """A call that runs in a thread, so that this one can look at its progress."""
 
-    def __init__(self, call: Callable[[], list[SplitResult]]) -> None:
+    def __init__(self, call: Callable[[], T]) -> None:
         self._call = call
-        self._result: list[SplitResult] = []
+        self._results: list[T] = []
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="spark-job", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="spark", daemon=True)
         self._thread.start()
 
     def ended(self, timeout_s: float) -> bool:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def result(self) -> list[SplitResult]:
+    def result(self) -> T:
         if self._error is not None:
             raise self._error
-        return self._result
+        return self._results[0]
 
     def _run(self) -> None:
         try:
-            self._result = self._call()
+            self._results.append(self._call())
         except BaseException as error:  # belongs to the thread that waits for it
             self._error = error
 
 
 def _slots(conf: SparkConf) -> int:
     """How many tasks Spark will run at once, as far as its configuration says without starting it."""
-    master = conf.get("spark.master", "") or ""
+    master = conf.get("spark.master") or "local[*]"
     if local := re.fullmatch(r"local(?:\[(\d+|\*)(?:,\d+)?\])?", master):
         threads = local.group(1) or "1"
         return _cores() if threads == "*" else int(threads)

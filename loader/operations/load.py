@@ -117,6 +117,8 @@ def load(
     commit = None
     if plan.has_work:
         listener.step(Step.STAGE)
+        if plan.splits:
+            engine.prepare(len(plan.splits))
         try:
             identity = _stage(job, plan, ticket)
             task = _task(job, plan, ticket, identity, loss_allowed)

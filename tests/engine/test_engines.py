@@ -1,10 +1,11 @@
 """Every engine gives the same; a worker that dies is told apart from a task that fails."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -76,6 +77,13 @@ def test_rows_are_the_same_whatever_engine_loads_them(
     assert sum(advance.row_count for advance in heard) == 200
 
 
+def test_an_engine_that_was_prepared_and_one_that_was_not_run_the_same(engine: Engine) -> None:
+    for prepared in (True, False):
+        if prepared:
+            engine.prepare(2)
+        assert sorted(result.split_index for result in run(engine, FakeTask(), 2)) == [0, 1]
+
+
 def test_a_killed_worker_is_told_from_a_task_that_fails() -> None:
     with pytest.raises(
         WorkersLost, match=r"SIGKILL.*orders-0\[0, 10\).*Nothing was committed\. Run again"
@@ -116,6 +124,50 @@ def test_sparks_configuration_tells_how_many_tasks_run_at_once(
     from loader.engine.spark import SparkEngine
 
     assert SparkEngine(SparkConf(loadDefaults=False).setAll(list(configuration.items()))).slots == slots
+
+
+def spark_of(command: list[str], folder: Path, arguments: str = "") -> dict[str, Any]:
+    """What Spark a driver that is started so has, beside a spark-defaults.conf."""
+    (folder / "spark-defaults.conf").write_text("spark.executor.memory 700m\nspark.ui.enabled false\n")
+    environment = {
+        **os.environ,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_CONF_DIR": str(folder),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_SUBMIT_ARGS": f"{arguments} pyspark-shell",
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=REPOSITORY
+    )
+    assert ended.returncode == 0, ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return found
+
+
+def test_what_spark_submit_is_told_wins_over_our_own_settings(tmp_path: Path) -> None:
+    submit = str(Path(sys.executable).with_name("spark-submit"))
+    options = ["--master", "local[3]", "--name", "mine", "--conf", "spark.log.level=ERROR"]
+
+    assert spark_of([submit, *options, "tests/engine/submitted_driver.py"], tmp_path) == {
+        "slots": 3,
+        "master": "local[3]",
+        "name": "mine",
+        "log_level": "ERROR",
+        "memory": "700m",
+    }
+
+
+def test_sparks_own_files_and_variables_count_without_spark_submit(tmp_path: Path) -> None:
+    found = spark_of([sys.executable, "-m", "tests.engine.submitted_driver"], tmp_path, "--master local[1]")
+
+    del found["slots"]  # a guess, made before any JVM is there to ask
+    assert found == {
+        "master": "local[1]",
+        "name": "kafka-loader",
+        "log_level": "WARN",
+        "memory": "700m",
+    }
 
 
 def test_the_task_needs_no_spark() -> None:

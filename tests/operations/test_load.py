@@ -10,11 +10,13 @@ from loader.commits.record import Commit
 from loader.config.job import JobConfig
 from loader.config.secrets import Secrets
 from loader.engine.local import LocalEngine
+from loader.engine.protocol import Engine
 from loader.errors import (
     BrokerUnavailable,
     ConfigError,
     CoverageGap,
     OffsetsExpired,
+    PathNotFound,
     StorageUnavailable,
     TopicVanished,
 )
@@ -84,11 +86,11 @@ def job(kafka: KafkaCluster, new_topic: NewTopicFunction, tmp_path: Path) -> Job
     return open_job(JobConfig.model_validate(document), Secrets())
 
 
-def run(job: Job, run_id: str) -> tuple[LoadReport, Silent]:
+def run(job: Job, run_id: str, engine: Engine | None = None) -> tuple[LoadReport, Silent]:
     listener = Silent()
     report = load(
         job,
-        LocalEngine(1),
+        engine or LocalEngine(1),
         lambda base: a_ticket(run_id, base),
         lambda: 1_763_800_000_000,
         lambda _: False,
@@ -108,6 +110,26 @@ def test_the_steps_of_a_run_come_in_their_order_and_a_run_with_nothing_new_has_f
     assert first.steps == list(Step)
     assert second.steps == [Step.RECOVER, Step.PLAN, Step.SWEEP]
     assert (report.commit, report.exit_status) == (None, 0)
+
+
+def test_an_engine_starts_while_a_run_is_staged_and_only_for_work(job: Job) -> None:
+    heard: list[tuple[int, bool]] = []
+
+    class Noting(LocalEngine):
+        def prepare(self, split_count: int) -> None:
+            heard.append((split_count, "_loader" in storage_root(job)))
+
+    run(job, "run-a", Noting(1))
+    run(job, "run-b", Noting(1))
+
+    assert heard == [(1, False)]
+
+
+def storage_root(job: Job) -> list[str]:
+    try:
+        return list(job.storage.names(""))
+    except PathNotFound:
+        return []
 
 
 def test_a_run_that_fails_before_its_commit_leaves_no_files(
