@@ -3,8 +3,8 @@
 - Bytes that arrive together with the end of a connection are handed over. A broker sends "wrong password"
   and closes at once, so the reason would be lost, and the login tried again as if the network had failed.
 - A refused login is remembered as one, not taken for a lost connection.
-- A socket is read in large pieces, and not to its end before a byte is looked at: a response of 16 MiB
-  was held three times while it came in, in pieces of 4 KiB.
+- The body of a large response is read from the socket to where it is decoded: kafka-python itself reads
+  pieces of 4 KiB, joins all there are, and copies them four times more.
 """
 
 import logging
@@ -14,6 +14,7 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 from kafka.net.manager import KafkaConnectionManager
+from kafka.protocol.frame import KafkaBytes
 
 READ_BYTES = 1 << 20
 
@@ -44,8 +45,24 @@ class ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]  # it has
             self._auth_failures[node.node_id] = conn.init_future.exception
 
 
+class Frame(KafkaBytes):  # type: ignore[misc]  # it has no types
+    """The body of a response, which hands its bytes to the decoder without copying them."""
+
+    def read(self, nbytes: int | None = None) -> bytes | memoryview:
+        """The next bytes; without a number, all that are left."""
+        if nbytes is not None:
+            few: bytes = super().read(nbytes)
+            return few
+        rest = memoryview(self)[self.tell() :]
+        self.seek(len(self))
+        return rest
+
+
 def receive(transport: Any) -> tuple[bytes, Exception | None]:
-    """Bytes that a transport's socket has, up to about READ_BYTES; an error only when there are none.
+    """What a transport's socket has, up to about READ_BYTES; an error only when there is nothing.
+
+    Returns the bytes that the parser has to look at. Those that fill the body of a response go straight
+    into its frame, but for the last: with that the parser sees that the frame is complete.
 
     The end of a connection is seen again by the next read.
     """
@@ -54,20 +71,40 @@ def receive(transport: Any) -> tuple[bytes, Exception | None]:
     # What TLS has decrypted already must be taken: no select() tells of it.
     while size < READ_BYTES or _has_decrypted(transport._sock):
         try:
-            piece = transport._sock.recv(READ_BYTES)
+            filled = 0 if pieces else _fill_frame(transport)
+            piece = b"" if filled else transport._sock.recv(READ_BYTES)
         except WOULD_BLOCK:
             break
         except OSError as error:
-            if pieces:
+            if size:
                 break
             return b"", kafka_errors.KafkaConnectionError(error)
-        if not piece:
-            if pieces:
+        if not filled and not piece:
+            if size:
                 break
             return b"", kafka_errors.KafkaConnectionError("socket disconnected")
-        pieces.append(piece)
-        size += len(piece)
+        if piece:
+            pieces.append(piece)
+        size += filled + len(piece)
     return b"".join(pieces), None
+
+
+def _fill_frame(transport: Any) -> int:
+    """Read into the frame that is coming in; how many bytes, 0 where none does, or misses only its last."""
+    parser = transport._protocol.parser
+    if not parser._receiving:
+        return 0
+    frame = parser._rbuffer
+    missing = len(frame) - 1 - frame.tell()
+    if missing <= 0:
+        return 0
+    frame.__class__ = Frame
+    with memoryview(frame) as room:
+        filled: int = transport._sock.recv_into(room[frame.tell() :], min(missing, READ_BYTES))
+    if not filled:
+        raise ConnectionResetError("socket disconnected")
+    frame.seek(frame.tell() + filled)
+    return filled
 
 
 def _has_decrypted(sock: Any) -> bool:

@@ -2,10 +2,12 @@
 
 import inspect
 import pickle
+import random
 import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,12 +20,13 @@ from kafka.protocol.consumer import ListOffsetsRequest
 from kafka.protocol.consumer.fetch import FetchRequest
 from kafka.protocol.consumer.offsets import OffsetForLeaderEpochRequest
 from kafka.protocol.metadata import MetadataRequest
+from kafka.protocol.parser import KafkaProtocol
 
 from loader.config.kafka import SecurityConfig
 from loader.config.secrets import Secrets
 from loader.errors import BrokerUnavailable, ConfigError
 from loader.kafka_source.client import KafkaClient
-from loader.kafka_source.connections import receive
+from loader.kafka_source.connections import Frame, receive
 from loader.kafka_source.settings import security_options
 from local_services.kafka import KafkaCluster
 
@@ -225,10 +228,57 @@ def test_a_dead_host_among_the_bootstrap_servers_does_no_harm(
         assert time.monotonic() - began < 10
 
 
-def test_bytes_that_come_with_the_end_of_a_connection_are_not_lost() -> None:
+class Bodies(KafkaProtocol):  # type: ignore[misc]  # it has no types
+    """A parser that gives the body of each response as it came."""
+
+    def _process_response(self, read_buffer: Any) -> bytes:
+        return bytes(read_buffer.read())
+
+
+def connected() -> tuple[KafkaTCPTransport, Bodies, socket.socket]:
+    """A transport as a connection has it, its parser, and the broker's end."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     transport = KafkaTCPTransport(NetworkSelector(client_id="tests"), ours)
+    parser = Bodies(receive_message_max_bytes=2**30)
+    transport.set_protocol(SimpleNamespace(parser=parser))
+    return transport, parser, theirs
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 3, 1000, 10**9])
+def test_responses_are_whole_however_their_bytes_arrive(piece_bytes: int) -> None:
+    transport, parser, theirs = connected()
+    bodies = [random.randbytes(size) for size in (1, 2, 5, 3_000, 1, 40_000 if piece_bytes > 3 else 400)]
+    sent = b"".join(len(body).to_bytes(4, "big") + body for body in bodies)
+    received: list[bytes] = []
+
+    for at in range(0, len(sent), piece_bytes):
+        theirs.sendall(sent[at : at + piece_bytes])
+        data, error = receive(transport)
+        assert error is None, UPGRADE
+        received += parser.receive_bytes(data)
+    while len(received) < len(bodies):
+        data, error = receive(transport)
+        assert error is None, UPGRADE
+        received += parser.receive_bytes(data)
+
+    assert received == bodies, UPGRADE
+
+
+def test_the_body_of_a_large_response_is_not_copied_before_it_is_decoded() -> None:
+    transport, parser, theirs = connected()
+    theirs.sendall((50_000).to_bytes(4, "big") + bytes(10_000))
+    parser.receive_bytes(receive(transport)[0])
+    theirs.sendall(bytes(30_000))
+
+    assert receive(transport) == (b"", None), UPGRADE
+    assert (parser._rbuffer.tell(), type(parser._rbuffer)) == (40_000, Frame), UPGRADE
+    parser._rbuffer.seek(0)
+    assert isinstance(parser._rbuffer.read(), memoryview)
+
+
+def test_bytes_that_come_with_the_end_of_a_connection_are_not_lost() -> None:
+    transport, _, theirs = connected()
     theirs.sendall(b"wrong password")
     theirs.close()
 
