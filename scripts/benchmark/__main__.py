@@ -1,6 +1,7 @@
 """`scripts/bench`: measures, and writes the results, the plot and README's tables.
 
-Exit status: 0 measured; 1 an output was wrong, or --quick found a ratio that fell; 2 wrong arguments; 130 Ctrl-C.
+Exit status: 0 measured; 1 an output was wrong, or --quick found a ratio that fell; 2 wrong arguments;
+130 Ctrl-C.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 from benchmark.competitors import COMPETITORS, SCRATCH, Competitor
 from benchmark.errors import BenchmarkError
 from benchmark.goals import fallen, judge, quick_ratios
+from benchmark.memory import measure_memory
 from benchmark.places import (
     CHECKOUT,
     OUTPUT_FOLDER,
@@ -23,10 +25,12 @@ from benchmark.places import (
     open_hdfs,
     open_kafka,
 )
+from benchmark.plot import draw
 from benchmark.producing import ready_workload
 from benchmark.report import write_readme
 from benchmark.results import Results, machine, merge_workload, read_results, today, write_results
 from benchmark.running import run_in_turn
+from benchmark.scaling import measure_scaling, measure_starts
 from benchmark.workloads import MAIN, QUICK, WORKLOADS, Workload
 from local_services.errors import ServiceError
 from local_services.hdfs import HdfsCluster
@@ -123,8 +127,6 @@ class Target:
 
     def publish(self, results: Results) -> None:
         """The plot and README's tables, from the results."""
-        from benchmark.plot import draw
-
         plot = None
         if draw(results, self._plot_file):
             plot = str(self._plot_file.relative_to(self._readme.parent))
@@ -216,8 +218,6 @@ def _quick(kafka: KafkaCluster, results: Results, target: Target, options: argpa
 def _measure_growth(
     kafka: KafkaCluster, results: Results, target: Target, parts: Sequence[str], turns: int
 ) -> None:
-    from benchmark.scaling import measure_scaling, measure_starts
-
     if "starts" in parts:
         measure_starts(kafka, results, MEMORY_FILE, turns, _say)
     if "scaling" in parts:
@@ -227,8 +227,6 @@ def _measure_growth(
 
 
 def _measure_memory(kafka: KafkaCluster, results: Results, target: Target) -> None:
-    from benchmark.memory import measure_memory
-
     results["memory"] = measure_memory(kafka, MEMORY_FILE, _say)
     results["machine"] = machine()
     target.keep(results)
@@ -245,23 +243,17 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "workloads", nargs="*", type=_workload, metavar="WORKLOAD", help="all when none is named"
-    )
+    parser.add_argument("workloads", nargs="*", type=_workload, metavar="WORKLOAD", help="all by default")
     parser.add_argument("--turns", type=int, default=TURNS, help=f"of each competitor; {TURNS} by default")
     parser.add_argument("--only", type=_competitors, metavar="NAMES", help="competitors, separated by commas")
     parser.add_argument(
-        "--goals", action="store_true", help="judge the results again, and write README's tables"
+        "--goals", action="store_true", help="judge what was measured, and write README's tables"
     )
-    parser.add_argument("--starts", action="store_true", help="how long planning and starting take")
-    parser.add_argument(
-        "--scaling", action="store_true", help="how cost grows with records, partitions, commits"
-    )
+    parser.add_argument("--starts", action="store_true", help="planning, and a run with nothing new")
+    parser.add_argument("--scaling", action="store_true", help="how cost grows with records and partitions")
     parser.add_argument("--memory", action="store_true", help="the most memory that one task holds")
     parser.add_argument("--produce", action="store_true", help="produce the records and do nothing else")
-    parser.add_argument(
-        "--into", type=Path, metavar="FOLDER", help="write all there, and leave README as it is"
-    )
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help="write everything there")
     parser.add_argument("--quick", action="store_true", help="small workloads, compared with the ratios kept")
     parser.add_argument("--keep", action="store_true", help="with --quick: keep the ratios found")
     parser.add_argument(

@@ -69,7 +69,7 @@ def fingerprint_of_table(table: pa.Table) -> Fingerprint:
 
 
 def fingerprint_of_files(folder: Path) -> Fingerprint:
-    """Of all visible Parquet files below a folder; names that begin with _ or a dot are hidden, as for Spark."""
+    """Of all Parquet files below a folder that a reader sees."""
     files = visible_files(folder)
     if not files:
         return NOTHING

@@ -137,7 +137,7 @@ _TWO = {"processes": PROCESSES}
 _ALL = (
     Competitor(
         name="loader",
-        what="this loader, 2 processes, warm: load stage with check, commit and publish",
+        what="this loader, 2 processes, warm: stage, load, check, commit and publish",
         module="loader",
         options=_TWO,
         workloads=(*MAIN, *QUICK),

@@ -4,12 +4,17 @@ From /proc, so Linux only. Processes that end within a turn are counted by the p
 """
 
 import os
+import subprocess
+import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from benchmark.errors import BenchmarkError
 
 SAMPLES_PER_S = 20
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -109,3 +114,21 @@ def _processes() -> dict[int, _Process]:
         cpu_ticks = sum(map(int, fields[11:15]))  # utime, stime, and those of children that were waited for
         found[int(name)] = _Process(int(fields[1]), cpu_ticks, int(fields[21]) * _PAGE_BYTES)
     return found
+
+
+def timed_command(command: Sequence[str], folder: Path) -> dict[str, float]:
+    """Run a command to its end: its wall seconds, and the CPU seconds of it and all that it waited for.
+
+    Raises BenchmarkError when it fails.
+    """
+    with tempfile.TemporaryFile() as output:
+        began_s = time.monotonic()
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - began_s
+        process.returncode = os.waitstatus_to_exitcode(status)  # else it would wait for it again
+        if process.returncode:
+            output.seek(0)
+            said = output.read().decode(errors="replace")[-2000:]
+            raise BenchmarkError(f"{command[0]} ended with status {process.returncode}:\n{said}")
+    return {"seconds": seconds, "cpu_s": usage.ru_utime + usage.ru_stime}

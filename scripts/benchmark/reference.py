@@ -20,7 +20,7 @@ Ends = Mapping[str, Sequence[int]]
 
 
 def consumed(bootstrap_servers: str, ends: Ends) -> Iterator[list[Message]]:
-    """Every committed record of the topics, as lists of messages. Raises BenchmarkError when nothing comes."""
+    """Every committed record of the topics, in lists. Raises BenchmarkError when nothing comes."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap_servers,

@@ -45,36 +45,29 @@ def _machine_line(results: Results) -> str:
     if not machine:
         return "Nothing was measured yet: run `scripts/bench`."
     return (
-        f"Measured {machine['date']} on {machine['cores']} cores ({machine['cpu']}), {machine['memory_gib']} GiB,"
-        f" with a broker on the same cores: Kafka {machine['kafka']}, pyspark {machine['pyspark']},"
-        f" Python {machine['python']}. Medians of turns A B A B, fastest and slowest in brackets; every output was"
-        " compared with what an independent client read. CPU is of all processes of a competitor, without"
-        " the broker; memory is the largest sum of their resident sets, shared pages counted for each."
-        " `scripts/bench` measures it again."
+        f"Measured {machine['date']} on {machine['cores']} cores ({machine['cpu']}),"
+        f" {machine['memory_gib']} GiB, with the broker on the same cores: Kafka {machine['kafka']},"
+        f" pyspark {machine['pyspark']}, pyarrow {machine['pyarrow']}, Python {machine['python']}."
+        " Medians of turns A B A B, fastest and slowest in brackets; every output was compared with what an"
+        " independent client read. CPU is of all processes of a competitor, without the broker; memory is the"
+        " largest sum of their resident sets, in which shared pages count for each. `scripts/bench` measures"
+        " it again."
     )
 
 
 def _goal_table(goals: list[Goal]) -> str:
     lines = ["| goal | wanted | measured | |", "|---|---:|---:|---|"]
     verdicts = {True: "met", False: "**missed**", None: ""}
-    for goal in goals:
-        lines.append(
-            f"| {goal.what} | {goal.wanted} | {goal.measured or 'not measured'} | {verdicts[goal.met]} |"
-        )
+    lines += [
+        f"| {goal.what} | {goal.wanted} | {goal.measured or 'not measured'} | {verdicts[goal.met]} |"
+        for goal in goals
+    ]
     return "\n".join(lines)
 
 
 def _turn_table(results: Results) -> str:
-    head = [
-        "competitor",
-        "turns",
-        "seconds",
-        "against the loader",
-        "CPU s",
-        "broker CPU s",
-        "memory MiB",
-        "written MB",
-    ]
+    head = ["competitor", "turns", "seconds", "against the loader", "CPU s", "broker CPU s"]
+    head += ["memory MiB", "written MB"]
     lines = []
     for name in [*MAIN, "W7"]:
         entry = results["workloads"].get(name)

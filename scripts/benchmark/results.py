@@ -56,15 +56,20 @@ def summary(turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     counted = [turn for turn in turns if turn["counts"]]
     if not counted:
         return {"turns": 0}
-    figures: dict[str, Any] = {"turns": len(counted)}
-    for measure in MEASURES:
-        values = [turn[measure] for turn in counted]
-        figures[measure] = {
+    return {"turns": len(counted), **spreads(counted, MEASURES)}
+
+
+def spreads(turns: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> dict[str, Any]:
+    """Median, least and most of each measure."""
+    columns = {measure: [turn[measure] for turn in turns] for measure in measures}
+    return {
+        measure: {
             "median": _round(statistics.median(values)),
             "min": _round(min(values)),
             "max": _round(max(values)),
         }
-    return figures
+        for measure, values in columns.items()
+    }
 
 
 def median_of(results: Results, workload: str, competitor: str, measure: str = "seconds") -> float | None:

@@ -1,4 +1,4 @@
-"""The jars of Spark's own Kafka source, as `--packages` would bring them, without what pyspark holds already."""
+"""The jars of Spark's own Kafka source, as `--packages` would bring them, less what pyspark holds already."""
 
 from pathlib import Path
 

@@ -10,8 +10,8 @@ from loader.config.secrets import Secrets
 from loader.operations.job import Job, open_job
 
 
-def job_document(turn: Turn, **sections: dict[str, Any]) -> dict[str, Any]:
-    """The smallest job that loads all topics of the turn; every setting is the default."""
+def job_document(turn: Turn, **sections: Any) -> dict[str, Any]:
+    """The smallest job that loads all topics of the turn; what `sections` does not have is the default."""
     return {
         "job": {"name": "benchmark", "destination": turn.output},
         "kafka": {"bootstrap_servers": [turn.bootstrap_servers]},
@@ -20,7 +20,7 @@ def job_document(turn: Turn, **sections: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def open_turn_job(turn: Turn, **sections: dict[str, Any]) -> Job:
+def open_turn_job(turn: Turn, **sections: Any) -> Job:
     """The job, opened. Raises ValueError when its document is wrong."""
     config = check(job_document(turn, **sections))
     if isinstance(config, list):
@@ -28,7 +28,7 @@ def open_turn_job(turn: Turn, **sections: dict[str, Any]) -> Job:
     return open_job(config, Secrets())
 
 
-def write_job(path: Path, turn: Turn, **sections: dict[str, Any]) -> None:
+def write_job(path: Path, turn: Turn, **sections: Any) -> None:
     """The job as a TOML file."""
     document = job_document(turn, **sections)
     lines = []

@@ -1,4 +1,4 @@
-"""What the parts of a load take alone: reading, writing, and both at once. No loader can be faster than these.
+"""What the parts of a load take alone: reading, writing, both at once. No loader can be faster than these.
 
 raw-fetch     the loader's own fetches, whose bytes are thrown away
 parquet-only  the same Arrow rows, decoded before and held in memory, through the loader's own sink
@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -106,7 +107,7 @@ def _work(connection: Connection) -> None:
                 worker.write(argument)
                 connection.send(0)
             else:
-                _both(worker.fetch, lambda held=worker: held.write(argument))
+                _both(worker.fetch, partial(worker.write, argument))
                 connection.send(0)
         except Exception:
             connection.send(traceback.format_exc())

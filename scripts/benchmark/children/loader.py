@@ -44,7 +44,8 @@ def _prepare(options: dict[str, Any]) -> Load:
         steps = {str(step): round(at - began_s, 4) for step, at in times.began_s.items()}
         return {
             "rows": report.commit.counts.row_count,
-            "seconds": times.began_s[Step.SWEEP] - times.began_s[Step.LOAD],
+            # From STAGE on, since workers start beside it: their start counts.
+            "seconds": times.began_s[Step.SWEEP] - times.began_s[Step.STAGE],
             "run_s": ended_s - began_s,
             "splits": times.split_count,
             "steps_began_s": steps,

@@ -38,7 +38,7 @@ Load = Callable[[Turn], dict[str, Any]]
 
 
 def serve(prepare: Callable[[dict[str, Any]], Load]) -> None:
-    """Prepare as the options (the first argument, JSON) say, tell that this is done, and load at each line."""
+    """Prepare as the options say, which are the first argument; tell when that is done; load at each line."""
     # Processes that outlive their parent come to this one: their CPU time is this competitor's.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the benchmark ends stdin
