@@ -172,13 +172,21 @@ def test_ranges_that_overlap_are_refused() -> None:
         make_splits([sized("t", 0, 9, 20, 1), sized("t", 0, 0, 10, 1)], 256 * MIB)
 
 
-def zipf_topics(exponent: float, total_bytes: int) -> list[SizedRange]:
-    """5,000 topics whose sizes follow a power law, of 1 to 4 partitions, skewed as well."""
-    chance = random.Random(7)
-    weights = [1 / rank**exponent for rank in range(1, 5001)]
-    chance.shuffle(weights)
+def zipf(exponent: float) -> list[float]:
+    return [1 / rank**exponent for rank in range(1, 5001)]
+
+
+def lognormal(sigma: float) -> list[float]:
+    chance = random.Random(11)
+    return [chance.lognormvariate(0, sigma) for _ in range(5000)]
+
+
+def topics(weights: list[float], total_bytes: int, seed: int) -> list[SizedRange]:
+    """Topics of these sizes in any order, of 1 to 4 partitions, skewed as well."""
+    chance = random.Random(seed)
+    shuffled = chance.sample(weights, len(weights))
     ranges = []
-    for number, weight in enumerate(weights):
+    for number, weight in enumerate(shuffled):
         topic_bytes = int(total_bytes * weight / sum(weights))
         shares = [chance.random() ** 3 for _ in range(chance.randint(1, 4))]
         for partition, share in enumerate(shares):
@@ -197,13 +205,40 @@ def files_of(splits: tuple[Split, ...]) -> int:
     return sum(len({piece.topic for piece in split.ranges}) for split in splits)
 
 
-@pytest.mark.parametrize(("exponent", "slots"), [(0.0, 7), (0.8, 2), (1.0, 64), (1.5, 7)])
-def test_5000_skewed_topics_balance_with_hardly_more_files_than_topics(exponent: float, slots: int) -> None:
-    splits = make_splits(zipf_topics(exponent, 100 * 1024 * MIB), 256 * MIB, slots)
+@pytest.mark.parametrize(
+    ("weights", "slots"),
+    [
+        (zipf(0.0), 7),
+        (zipf(0.8), 2),
+        (zipf(1.0), 64),
+        (zipf(1.5), 7),
+        (lognormal(1.0), 16),
+        (lognormal(3.0), 5),
+        ([9 * 4999.0] + [1.0] * 4999, 3),
+    ],
+    ids=["equal", "zipf-0.8", "zipf-1", "zipf-1.5", "lognormal-1", "lognormal-3", "one-has-90-percent"],
+)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_5000_skewed_topics_balance_with_hardly_more_files_than_topics(
+    weights: list[float], slots: int, seed: int
+) -> None:
+    splits = make_splits(topics(weights, 100 * 1024 * MIB, seed), 256 * MIB, slots)
 
     assert len(splits) >= 400
+    assert len(splits) % slots == 0  # so that the last round of tasks is a full one
     assert longest_over_mean(splits) <= 1.2
     assert files_of(splits) < 5000 + len(splits)
+
+
+@pytest.mark.parametrize("slots", [2, 3, 8])
+def test_a_hot_partition_with_90_percent_of_a_small_load_still_busies_every_slot(slots: int) -> None:
+    hot = sized("hot", 0, 0, 900_000, 900 * MIB)
+    cold = [sized("cold", number, 0, 1000, 10 * MIB) for number in range(10)]
+
+    splits = make_splits([hot, *cold], 512 * MIB, slots)
+
+    assert len(splits) == max(slots, 2)
+    assert longest_over_mean(splits) <= 1.2
 
 
 def test_10000_partitions_are_planned_in_far_less_than_3_seconds() -> None:
