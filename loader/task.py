@@ -127,8 +127,8 @@ class LoadTask:
     def _fetches(
         self, reader: RangeReader, ranges: list[OffsetRange]
     ) -> Iterator[tuple[OffsetRange, FetchedRecords | LostOffsets]]:
-        for wanted in ranges:
-            for fetched in reader.fetches(wanted, self.topic_ids[wanted.topic]):
+        for number, wanted in enumerate(ranges, start=1):
+            for fetched in reader.fetches(wanted, self.topic_ids[wanted.topic], ranges[number:]):
                 yield wanted, fetched
 
     def _decoded(

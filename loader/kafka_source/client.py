@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from kafka import errors as kafka_errors
 from kafka.net.selector import NetworkSelector
@@ -69,7 +69,7 @@ class KafkaClient:
         except (ValueError, OSError) as error:
             raise ConfigError([f"kafka: {error}"]) from error
 
-    def __enter__(self) -> "KafkaClient":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -9,12 +9,10 @@ the last progress.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from kafka import errors as kafka_errors
-from kafka.protocol.consumer.fetch import FetchRequest
 
 from loader.errors import (
     AccessDenied,
@@ -27,21 +25,18 @@ from loader.errors import (
     TopicVanished,
 )
 from loader.kafka_source.client import KafkaClient
-from loader.kafka_source.metadata import ClusterListing, parse_topic_id, read_listing
+from loader.kafka_source.fetch_request import READ_COMMITTED, fetch_request, fetched_records
+from loader.kafka_source.metadata import ClusterListing, read_listing
 from loader.kafka_source.patience import Patience
-from loader.kafka_source.settings import KafkaSettings
 from loader.kafka_source.watermarks import read_bounds
 from loader.records.extent import measure
-from loader.values import AbortedTransaction, FetchedRecords, LostOffsets, OffsetRange, TopicPartition
+from loader.values import FetchedRecords, LostOffsets, OffsetRange, TopicPartition
 
 VANISHED_AFTER_S = 10.0
 """A topic just created, or one whose leader just moved, is unknown to a broker for a moment."""
 
-FIRST_VERSION_BY_TOPIC_ID = 13
-"""Of Fetch: asks by topic id, so that a recreated topic cannot answer (KIP-516)."""
-
-READ_UNCOMMITTED, READ_COMMITTED = 0, 1
-"""As Fetch spells the isolation level (KIP-98)."""
+MOST_COMPANIONS = 200
+"""Ranges whose beginnings one fetch asks for besides its own."""
 
 UNKNOWN_TOPIC = (
     kafka_errors.UnknownTopicOrPartitionError,
@@ -63,20 +58,29 @@ class RangeReader:
         self._patience = Patience(client.settings.stall_timeout_s)
         self._listing: ClusterListing | None = None
         self._followers: dict[TopicPartition, int] = {}
+        # What came along with the fetches of other ranges.
+        self._early: dict[OffsetRange, FetchedRecords] = {}
         # By broker, None for all of them: what was waited for until the stall timeout, in vain.
         self._given_up: dict[int | None, str] = {}
 
-    def fetches(self, wanted: OffsetRange, topic_id: str) -> Iterator[FetchedRecords | LostOffsets]:
+    def fetches(
+        self, wanted: OffsetRange, topic_id: str, coming: Sequence[OffsetRange] = ()
+    ) -> Iterator[FetchedRecords | LostOffsets]:
         """The batches of a range in order, as long as offsets of it are left.
 
         Each fetch begins where the whole batches of the one before end; where loss is allowed, LostOffsets
-        stand for what was deleted. Raises what a task can fail with: OffsetsExpired, LogTruncated,
-        TopicRecreated, TopicVanished, AccessDenied, CorruptBatch, FetchStalled.
+        stand for what was deleted.
+
+        coming  ranges of the same topic that will be asked for next, in this order: a fetch that has room
+                brings their beginnings along, so that small ranges do not cost a request each
+
+        Raises what a task can fail with: OffsetsExpired, LogTruncated, TopicRecreated, TopicVanished,
+        AccessDenied, CorruptBatch, FetchStalled.
         """
         rest = wanted
         while rest.offset_count:
             try:
-                fetched = self._fetch(rest, topic_id)
+                fetched = self._early.pop(rest, None) or self._fetch(rest, topic_id, coming)
                 if fetched is not None and fetched.log_start_offset > rest.start_offset:
                     raise OffsetsExpired(rest, fetched.log_start_offset)
             except OffsetsExpired as expired:
@@ -99,6 +103,8 @@ class RangeReader:
                 continue
             yield fetched
             self._patience.progressed()
+            if len(fetched.records) > self._settings.fetch_max_bytes // 2:
+                coming = ()  # the range fills its fetches by itself, until its end
             rest = OffsetRange(
                 wanted.topic, wanted.partition, min(position, wanted.end_offset), wanted.end_offset
             )
@@ -128,10 +134,16 @@ class RangeReader:
         return replace(found, last_stable_offset=nothing.last_stable_offset)
 
     def _fetch(
-        self, rest: OffsetRange, topic_id: str, *, first_batch_only: bool = False
+        self,
+        rest: OffsetRange,
+        topic_id: str,
+        coming: Sequence[OffsetRange] = (),
+        *,
+        first_batch_only: bool = False,
     ) -> FetchedRecords | None:
         """One fetch at the start of `rest`; None after a failure that is worth another try.
 
+        coming            ranges whose beginnings may come along
         first_batch_only  also when it belongs to an open or aborted transaction
         """
         partition = rest.topic_partition
@@ -142,13 +154,17 @@ class RangeReader:
             return None
         self._raise_if_given_up(rest, node_id)
         try:
-            request = _fetch_request(rest, topic_id, self._settings, first_batch_only=first_batch_only)
+            companions = self._companions(coming, node_id)
+            request = fetch_request(
+                [rest, *companions], topic_id, self._settings, first_batch_only=first_batch_only
+            )
             response = self._client.ask(request, node_id)
         except BrokerUnavailable as error:
             self._forget(partition)
             self._wait_for(node_id, rest, error)
             return None
-        answer = response.responses[0].partitions[0] if response.responses else None
+        answers = {each.partition_index: each for topic in response.responses for each in topic.partitions}
+        answer = answers.get(rest.partition)
         outcome = kafka_errors.for_code(answer.error_code if answer else response.error_code)
         if answer is None or outcome is not kafka_errors.NoError:
             self._judge(outcome, rest, topic_id, node_id)
@@ -156,20 +172,28 @@ class RangeReader:
         if answer.preferred_read_replica not in (None, -1, node_id):  # KIP-392: ask the near one from now on
             self._followers[partition] = answer.preferred_read_replica
             return None
-        return FetchedRecords(
-            topic=rest.topic,
-            partition=rest.partition,
-            fetch_offset=rest.start_offset,
-            records=answer.records or b"",
-            high_watermark=answer.high_watermark,
-            last_stable_offset=answer.last_stable_offset,
-            log_start_offset=answer.log_start_offset,
-            node_id=node_id,
-            aborted_transactions=tuple(
-                AbortedTransaction(aborted.first_offset, aborted.producer_id)
-                for aborted in answer.aborted_transactions or ()
-            ),
-        )
+        for other in companions:
+            brought = answers.get(other.partition)
+            # A broker with little room left may send a part of a batch.
+            if brought and not brought.error_code and measure(brought.records or b"").next_offset is not None:
+                self._early[other] = fetched_records(other, brought, node_id)
+        return fetched_records(rest, answer, node_id)
+
+    def _companions(self, coming: Sequence[OffsetRange], node_id: int) -> list[OffsetRange]:
+        """Those that the same broker is to be asked for, and has not sent yet."""
+        listing = self._listing
+        if listing is None:
+            return []
+
+        def is_led(other: OffsetRange) -> bool:
+            leader = listing.leader_of(other.topic_partition)
+            return leader is not None and leader.node_id == node_id
+
+        return [
+            other
+            for other in coming[:MOST_COMPANIONS]
+            if other not in self._early and other.topic_partition not in self._followers and is_led(other)
+        ]
 
     def _judge(self, error: type[Exception], rest: OffsetRange, topic_id: str, node_id: int) -> None:
         """Raise what cannot pass by itself; wait where it can."""
@@ -252,31 +276,3 @@ class RangeReader:
         """Look the leader up afresh: what was known led to a failure."""
         self._listing = None
         self._followers.pop(partition, None)
-
-
-def _fetch_request(
-    rest: OffsetRange, topic_id: str, settings: KafkaSettings, *, first_batch_only: bool = False
-) -> Any:
-    topic_type = FetchRequest.FetchTopic
-    max_bytes = 1 if first_batch_only else settings.fetch_max_bytes  # the first is sent whole (KIP-74)
-    partition = topic_type.FetchPartition(
-        partition=rest.partition,
-        current_leader_epoch=-1,
-        fetch_offset=rest.start_offset,
-        last_fetched_epoch=-1,
-        log_start_offset=-1,
-        partition_max_bytes=max_bytes,
-    )
-    return FetchRequest(
-        min_version=FIRST_VERSION_BY_TOPIC_ID,
-        replica_id=-1,
-        max_wait_ms=settings.fetch_max_wait_ms,
-        min_bytes=1,
-        max_bytes=max_bytes,
-        isolation_level=READ_UNCOMMITTED if first_batch_only else settings.isolation_level,
-        session_id=0,
-        session_epoch=-1,
-        topics=[topic_type(topic=rest.topic, topic_id=parse_topic_id(topic_id), partitions=[partition])],
-        forgotten_topics_data=[],
-        rack_id=settings.client_rack,
-    )

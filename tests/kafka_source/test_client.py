@@ -151,7 +151,7 @@ def test_kafka_python_speaks_the_versions_that_are_needed(request_type: Any, ver
 def test_kafka_python_gives_a_responses_records_as_the_brokers_bytes(
     client: KafkaClient, new_topic: Callable[[], str]
 ) -> None:
-    from loader.kafka_source.reader import _fetch_request
+    from loader.kafka_source.fetch_request import fetch_request
     from loader.values import OffsetRange
     from tests.end_to_end.producing import Message, produce
 
@@ -161,7 +161,7 @@ def test_kafka_python_gives_a_responses_records_as_the_brokers_bytes(
     cluster_address = client.settings.bootstrap_servers[0]
     produce(_at(cluster_address), topic, [Message(b"a value that is not compressed")])
 
-    request = _fetch_request(OffsetRange(topic, 0, 0, 1), topic_id_of(client, topic), client.settings)
+    request = fetch_request([OffsetRange(topic, 0, 0, 1)], topic_id_of(client, topic), client.settings)
     response = client.ask(request, 1)
 
     answer = response.responses[0].partitions[0]

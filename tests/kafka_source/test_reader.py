@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import pytest
+from kafka.protocol.consumer.fetch import FetchRequest
 
 from loader.errors import FetchStalled, LogTruncated, OffsetsExpired, TopicRecreated, TopicVanished
 from loader.kafka_source import reader as reader_module
@@ -231,7 +232,10 @@ class Answers:
         self.settings = settings("nobody:1", stall_timeout_s=0.2)
         self._offsets = offsets
 
-    def fetch(self, rest: OffsetRange, _: str, *, first_batch_only: bool = False) -> FetchedRecords:
+    def fetch(
+        self, rest: OffsetRange, _: str, coming: object = (), *, first_batch_only: bool = False
+    ) -> FetchedRecords:
+        assert not coming
         batch = self._offsets["uncommitted" if first_batch_only else "committed"]
         return FetchedRecords(
             topic=rest.topic,
@@ -275,6 +279,68 @@ def test_a_batch_behind_the_range_proves_that_its_offsets_were_compacted_away(
     read = Reading(reader.fetches(wanted, "id"), wanted).go_on()
 
     assert (read.offsets, read.counts) == ([], RangeCounts(compacted_count=7))
+
+
+class Counted(KafkaClient):
+    """A client that counts the fetches it sends."""
+
+    fetch_count = 0
+
+    def ask(self, request: Any, node_id: int | None = None, timeout_ms: float | None = None) -> Any:
+        self.fetch_count += isinstance(request, FetchRequest)
+        return super().ask(request, node_id, timeout_ms)
+
+
+@pytest.mark.parametrize(
+    ("fetch_max_bytes", "most_fetches"),
+    [
+        pytest.param(1 << 20, 1, id="one-fetch-brings-all"),
+        pytest.param(3_000, 30, id="a-fetch-has-room-for-a-few-and-a-part-of-one"),
+        pytest.param(1, 60, id="a-fetch-has-room-for-one-batch"),
+    ],
+)
+def test_small_ranges_come_along_with_the_fetches_of_others_and_are_whole(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, fetch_max_bytes: int, most_fetches: int
+) -> None:
+    topic = new_topic(partitions=20)
+    for _ in range(3):  # batches
+        produce(
+            kafka,
+            topic,
+            (
+                Message(b"%d:%d" % (partition, at) * 10, partition=partition)
+                for partition in range(20)
+                for at in range(7)
+            ),
+        )
+    ranges = [OffsetRange(topic, partition, partition % 3, 20) for partition in range(20)]
+
+    with Counted(settings(kafka.bootstrap_servers, fetch_max_bytes=fetch_max_bytes)) as client:
+        client.connect(30_000)
+        reader, topic_id = RangeReader(client), topic_id_of(client, topic)
+        for number, wanted in enumerate(ranges, start=1):
+            read = Reading(reader.fetches(wanted, topic_id, ranges[number:]), wanted).go_on()
+
+            assert read.offsets == list(range(wanted.start_offset, wanted.end_offset))
+        assert client.fetch_count <= most_fetches
+
+
+def test_what_came_along_but_was_not_asked_for_again_is_fetched_anew(
+    kafka: KafkaCluster, new_topic: NewTopicFunction
+) -> None:
+    topic = new_topic(partitions=2)
+    produce(kafka, topic, (Message(b"%d" % at, partition=at % 2) for at in range(40)))
+    first, second = OffsetRange(topic, 0, 0, 20), OffsetRange(topic, 1, 0, 20)
+    other = OffsetRange(topic, 1, 5, 20)
+
+    with Counted(settings(kafka.bootstrap_servers)) as client:
+        client.connect(30_000)
+        reader, topic_id = RangeReader(client), topic_id_of(client, topic)
+        Reading(reader.fetches(first, topic_id, [second]), first).go_on()
+        read = Reading(reader.fetches(other, topic_id), other).go_on()
+
+        assert read.offsets == list(range(5, 20))
+        assert client.fetch_count == 2
 
 
 def three_batches(kafka: KafkaCluster, topic: str, replicas: int = 1) -> None:
