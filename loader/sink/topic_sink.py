@@ -76,9 +76,10 @@ class TopicSink:
             folder = self._folders.get(hour)
             if folder is None:
                 folder = self._folders[hour] = _Folder(self._path_of(hour))
+            size = part.get_total_buffer_size()  # nbytes tells the same of a whole batch, in 50 times the time
             folder.waiting.append((wanted, part))
-            folder.waiting_bytes += part.nbytes
-            self._waiting_bytes += part.nbytes
+            folder.waiting_bytes += size
+            self._waiting_bytes += size
         while self._waiting_bytes >= self._config.row_group_bytes:
             largest = max(self._folders.values(), key=lambda folder: folder.waiting_bytes)
             self._write_row_group(largest)
