@@ -6,6 +6,7 @@ Exit status: 0 measured; 1 an output was wrong, or --quick found a ratio that fe
 
 import argparse
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -62,6 +63,7 @@ Records stay in .services/benchmark for the next time, 15 GB with those of --mem
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is asked for."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is stopped
     try:
         return _run(options)
     except (BenchmarkError, ServiceError) as error:

@@ -151,6 +151,7 @@ _ALL = (
         workloads=(*MAIN, *QUICK),
         warms_up=True,
         needs_spark_jars=True,
+        most_turns={"W6": 2},  # of nearly two minutes each
     ),
     Competitor(
         name="loader-1",
