@@ -45,7 +45,7 @@ def draw(results: Results, path: Path) -> bool:
     if not groups:
         return False
     bar_count = sum(len(speeds) for _, speeds in groups)
-    figure = Figure(figsize=(9, 0.6 + 0.24 * (bar_count + _GAP * len(groups))), layout="constrained")
+    figure = Figure(figsize=(9, 1.8 + 0.24 * (bar_count + _GAP * len(groups))), layout="constrained")
     axes = figure.subplots()
     at, ticks, labels = 0.0, [], []
     for name, speeds in groups:
