@@ -37,6 +37,9 @@ from loader.values import (
     layout,
 )
 
+DECODED_AHEAD_BYTES = 16 * 1024 * 1024
+"""Of rows that wait to be written: while a row group is encoded, the next is decoded."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadTask:
@@ -115,7 +118,7 @@ class LoadTask:
         with (
             sink,
             pipeline.step("fetch", self._fetches(reader, ranges)) as fetches,
-            pipeline.step("decode", self._decoded(fetches)) as parts,
+            pipeline.step("decode", self._decoded(fetches), DECODED_AHEAD_BYTES, _row_bytes) as parts,
         ):
             for wanted, part in parts:
                 if isinstance(part, DecodedRecords):
@@ -144,6 +147,10 @@ class LoadTask:
             for decoded in decode(fetched, wanted, position, self.kafka.isolation):
                 positions[wanted] = decoded.next_offset
                 yield wanted, decoded
+
+
+def _row_bytes(part: tuple[OffsetRange, DecodedRecords | LostOffsets]) -> int:
+    return part[1].rows.get_total_buffer_size() if isinstance(part[1], DecodedRecords) else 0
 
 
 class _Progress:

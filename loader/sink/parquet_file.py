@@ -46,27 +46,29 @@ class ParquetFile:
         self, storage: Storage, staged_folder: str, staged_name: str, schema: pa.Schema, config: WriteConfig
     ) -> None:
         self._storage = storage
+        self._schema = _with_topic_as_dictionary(schema)
         self._staged_path = f"{staged_folder}/{staged_name}"
         self._staged_name = staged_name
         self._summary = _Summary()
         self._output = storage.create(self._staged_path)
         try:
-            self._writer = self._open_writer(schema, config)
+            self._writer = self._open_writer(config)
         except BaseException as error:  # it writes the file's first bytes: the disk may be full
             self._output.__exit__(type(error), error, error.__traceback__)
             raise
 
-    def _open_writer(self, schema: pa.Schema, config: WriteConfig) -> pq.ParquetWriter:
+    def _open_writer(self, config: WriteConfig) -> pq.ParquetWriter:
         return pq.ParquetWriter(
             pa.PythonFile(self._output, mode="w"),
-            schema,
+            self._schema,
             compression=config.compression,
             compression_level=config.compression_level,
             use_dictionary=DICTIONARIES,
             write_statistics=STATISTICS,
-            sorting_columns=[pq.SortingColumn(schema.get_field_index(name)) for name in ORDER],
+            sorting_columns=[pq.SortingColumn(self._schema.get_field_index(name)) for name in ORDER],
             coerce_timestamps="us",
             write_batch_size=16 * 1024,
+            store_schema=False,  # it would make the topic a category for pandas, and says nothing else
             write_page_checksum=True,  # a flipped bit need not disturb a codec; costs about 2 % of the CPU
         )
 
@@ -78,6 +80,9 @@ class ParquetFile:
     def write_row_group(self, batches: Sequence[tuple[OffsetRange, pa.RecordBatch]]) -> None:
         """Write batches, each with the planned range it is of, as one row group."""
         table = pa.Table.from_batches([rows for _, rows in batches])
+        at = self._schema.get_field_index("topic")
+        topics = _repeated(batches[0][0].topic, table.num_rows)
+        table = table.set_column(at, self._schema.field(at), topics)
         self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
         for wanted, rows in batches:
             self._note(wanted, rows)
@@ -144,6 +149,17 @@ class ParquetFile:
         # Left open, pyarrow's writer would write a footer when it is collected.
         self._writer.is_open = False
         self._output.__exit__(type(error), error, error.__traceback__)
+
+
+def _with_topic_as_dictionary(schema: pa.Schema) -> pa.Schema:
+    """The schema that the writer gets: a file has one topic, and need not look at it row by row."""
+    at = schema.get_field_index("topic")
+    return schema.set(at, schema.field(at).with_type(pa.dictionary(pa.int32(), pa.string())))
+
+
+def _repeated(word: str, count: int) -> pa.DictionaryArray:
+    zeros = pa.Array.from_buffers(pa.int32(), count, [None, pa.py_buffer(bytes(4 * count))], 0)
+    return pa.DictionaryArray.from_arrays(zeros, pa.array([word], pa.string()))
 
 
 def _milliseconds(microseconds: int | None) -> int | None:

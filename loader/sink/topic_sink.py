@@ -76,7 +76,9 @@ class TopicSink:
             folder = self._folders.get(hour)
             if folder is None:
                 folder = self._folders[hour] = _Folder(self._path_of(hour))
-            size = part.get_total_buffer_size()  # nbytes tells the same of a whole batch, in 50 times the time
+            size = (
+                part.get_total_buffer_size()
+            )  # nbytes tells the same of a whole batch, in 50 times the time
             folder.waiting.append((wanted, part))
             folder.waiting_bytes += size
             self._waiting_bytes += size
