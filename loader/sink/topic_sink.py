@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -110,8 +111,7 @@ class TopicSink:
             "ranges": [encode_loaded_range(each) for each in loaded],
             "file_count": self._opened_count,
         }
-        for folder in list(self._folders.values()):
-            self._close_file(folder, {"loader.share": json.dumps(share)})
+        self._close_at_once({"loader.share": json.dumps(share)})
         return tuple(self._files)
 
     def __enter__(self) -> "TopicSink":
@@ -158,8 +158,21 @@ class TopicSink:
         folder.file = ParquetFile(self._storage, self._staged_folder, staged_name, self._schema, self._config)
         return folder.file
 
-    def _close_file(self, folder: _Folder, facts: Mapping[str, str] | None = None) -> None:
+    def _close_at_once(self, facts: Mapping[str, str]) -> None:
+        """Close every file that is open.
+
+        The end of a file is mostly waiting: half a second on HDFS until a DataNode has reported its last
+        block, on a disk for fsync. When one fails, the others end first: `__exit__` deletes all by name.
+        """
+        ending = [(folder.path, folder.file) for folder in self._folders.values() if folder.file is not None]
+        for folder in self._folders.values():
+            folder.file = None
+        footer = {**self._provenance, **facts}
+        with ThreadPoolExecutor(max_workers=MAX_OPEN_FILES, thread_name_prefix="close") as threads:
+            self._files += threads.map(lambda each: each[1].close(each[0], footer), ending)
+
+    def _close_file(self, folder: _Folder) -> None:
         if folder.file is None:
             return
         file, folder.file = folder.file, None
-        self._files.append(file.close(folder.path, {**self._provenance, **(facts or {})}))
+        self._files.append(file.close(folder.path, self._provenance))

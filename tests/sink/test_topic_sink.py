@@ -289,6 +289,48 @@ def test_a_file_that_came_out_short_is_found_and_removed(tmp_path: Path) -> None
     assert staged(storage) == []
 
 
+class OneShort(LocalStorage):
+    """A disk on which one file of several comes out short, and that knows which were finished."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.ended: list[str] = []
+
+    def create(self, path: str) -> Any:
+        file = cast(Any, super().create(path))
+        append, finish = file._append, file._finish
+
+        def fill(data: memoryview) -> None:
+            append(data[:-1] if path.endswith("-1.parquet") and len(data) > 100 else data)
+
+        def note() -> None:
+            finish()
+            self.ended.append(path)
+
+        file._append, file._finish = fill, note
+        return file
+
+
+def test_files_that_end_together_are_all_gone_when_one_of_them_fails(tmp_path: Path) -> None:
+    storage = OneShort(tmp_path)
+    times = [T0_US + at % 5 * HOUR_US for at in range(500)]
+
+    with pytest.raises(StorageUnavailable, match=r"a1-0-1\.parquet: wrote \d+ bytes"):
+        write(storage, [rows(500, times_us=times)])
+
+    assert len(storage.ended) == 5
+    assert staged(storage) == []
+
+
+def test_files_that_end_together_are_told_in_the_order_in_which_they_were_begun(storage: Storage) -> None:
+    times = [T0_US + at // 100 * HOUR_US for at in range(500)]
+
+    files = write(storage, [rows(500, times_us=times)])
+
+    assert [file.staged_name for file in files] == [f"a1-0-{number}.parquet" for number in range(5)]
+    assert [file.row_count for file in files] == [100] * 5
+
+
 @pytest.mark.parametrize("full_at_bytes", [0, 4, 5_000])
 def test_a_full_disk_leaves_no_file(tmp_path: Path, full_at_bytes: int) -> None:
     storage = Failing(tmp_path)
