@@ -137,9 +137,9 @@ _TWO = {"processes": PROCESSES}
 _ALL = (
     Competitor(
         name="loader",
-        what="this loader, 2 processes, warm: stage, load, check, commit and publish",
+        what="this loader, 2 processes, warm: a whole run from ledger to published files",
         module="loader",
-        options=_TWO,
+        options={**_TWO, "is_warm": True},
         workloads=(*MAIN, *QUICK),
         warms_up=True,
     ),
@@ -163,7 +163,7 @@ _ALL = (
     ),
     Competitor(
         name="loader-first",
-        what="this loader, 2 processes, first load of the process",
+        what="this loader by its local engine, 2 processes, first run in the process: starts its workers",
         module="loader",
         options=_TWO,
         workloads=("W1",),
