@@ -23,12 +23,13 @@ from benchmark.places import (
     PLOT_FILE,
     RESULTS_FILE,
     STATE_FOLDER,
+    TABLES_FILE,
     open_hdfs,
     open_kafka,
 )
 from benchmark.plot import draw
 from benchmark.producing import ready_workload
-from benchmark.report import write_readme
+from benchmark.report import write_readme, write_tables
 from benchmark.results import Results, machine, merge_workload, read_results, today, write_results
 from benchmark.running import run_in_turn
 from benchmark.scaling import measure_scaling, measure_starts
@@ -119,6 +120,7 @@ class Target:
         self._is_trial = folder is not None
         self.results_file = folder / RESULTS_FILE.name if folder else RESULTS_FILE
         self._plot_file = folder / PLOT_FILE.name if folder else PLOT_FILE
+        self._tables_file = folder / TABLES_FILE.name if folder else TABLES_FILE
         self._readme = folder / "README.md" if folder else CHECKOUT / "README.md"
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
@@ -128,13 +130,14 @@ class Target:
         write_results(self.results_file, results)
 
     def publish(self, results: Results) -> None:
-        """The plot and README's tables, from the results."""
+        """The plot, README's table and the file with all tables, from the results."""
         plot = None
         if draw(results, self._plot_file):
             plot = str(self._plot_file.relative_to(self._readme.parent))
         if self._is_trial:
             self._readme.touch()
-        write_readme(self._readme, results, plot)
+        write_tables(self._tables_file, results)
+        write_readme(self._readme, results, plot, str(self._tables_file.relative_to(self._readme.parent)))
 
 
 def _started(stack: ExitStack) -> KafkaCluster:

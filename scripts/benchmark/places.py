@@ -12,6 +12,7 @@ STATE_FOLDER = CHECKOUT / ".services" / "benchmark"
 OUTPUT_FOLDER = STATE_FOLDER / "output"
 RESULTS_FILE = Path(__file__).with_name("results.json")
 PLOT_FILE = Path(__file__).with_name("results.svg")
+TABLES_FILE = Path(__file__).with_name("RESULTS.md")
 
 BROKER_HEAP_MIB = 2048
 _KEPT = {

@@ -1,4 +1,4 @@
-"""The results as Markdown, between two markers of README.md."""
+"""The results as Markdown: the goals between two markers of README.md, every table in a file of its own."""
 
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ BEGIN, END = "<!-- benchmark:begin -->", "<!-- benchmark:end -->"
 MIB = 1024**2
 
 
-def write_readme(readme: Path, results: Results, plot: str | None) -> None:
-    """Replace what is between the markers; make the section when there is none."""
+def write_readme(readme: Path, results: Results, plot: str | None, tables: str) -> None:
+    """Replace what is between the markers; make the section when there is none.
+
+    plot, tables  paths of the plot and of the file with all tables, from README's folder
+    """
     text = readme.read_text()
     if BEGIN not in text:
         text = f"{text.rstrip()}\n\n## Performance\n\n{BEGIN}\n{END}\n"
@@ -22,22 +25,30 @@ def write_readme(readme: Path, results: Results, plot: str | None) -> None:
     _, found, after = rest.partition(END)
     if not found:
         raise BenchmarkError(f"{readme.name} has {BEGIN} without {END} behind it: add the second marker")
-    readme.write_text(f"{before}{BEGIN}\n{markdown(results, plot)}\n{END}{after}")
-
-
-def markdown(results: Results, plot: str | None) -> str:
-    """All tables."""
     parts = [_machine_line(results)]
     if plot is not None:
-        parts.append(f"![Load stage by workload: time of each competitor]({plot})")
-    parts.append("### Goals\n\n" + _goal_table(judge(results)))
+        parts.append(f"![Records per second of each competitor, by workload]({plot})")
+    parts.append(_goal_table(judge(results)))
+    parts.append(f"[All turns, how cost grows, and the memory of a task]({tables})")
+    body = "\n\n".join(parts)
+    readme.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}")
+
+
+def write_tables(file: Path, results: Results) -> None:
+    """Everything that was measured."""
+    file.write_text(tables_of(results))
+
+
+def tables_of(results: Results) -> str:
+    """All tables but the goals'."""
+    parts = ["# What scripts/bench measured", _machine_line(results)]
     if results.get("workloads"):
-        parts.append("### Turns\n\n" + _turn_table(results))
+        parts.append("## Turns\n\n" + _turn_table(results))
     if results.get("scaling"):
-        parts.append("### How cost grows\n\n" + _scaling_tables(results["scaling"]))
+        parts.append("## How cost grows\n\n" + _scaling_tables(results["scaling"]))
     if results.get("memory"):
-        parts.append("### Memory of a task\n\n" + _memory_table(results["memory"]))
-    return "\n\n".join(parts)
+        parts.append("## Memory of a task\n\n" + _memory_table(results["memory"]))
+    return "\n\n".join(parts) + "\n"
 
 
 def _machine_line(results: Results) -> str:
