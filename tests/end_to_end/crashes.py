@@ -163,7 +163,7 @@ class _DeadlyStorage:
 
     storage: Storage
     countdown: _Countdown
-    read_only: frozenset[str] = field(default=frozenset({"url", "open", "read", "status", "list"}))
+    read_only: frozenset[str] = field(default=frozenset({"url", "open", "read", "status", "list", "names"}))
 
     def __getattr__(self, name: str) -> Any:
         if name not in self.read_only:

@@ -79,7 +79,7 @@ def rewrite(
 
     facts  of the footer, in the place of what it says
     """
-    # With its footer's facts a schema would be written once more.
+    # With its footer's facts a schema would have them written once more.
     table = pq.ParquetFile(path).read().replace_schema_metadata(None)
     size_bytes = path.stat().st_size
     known = {key.decode(): value.decode() for key, value in pq.ParquetFile(path).metadata.metadata.items()}
@@ -101,7 +101,12 @@ def rewrite(
 def _encode(table: pa.Table, facts: Mapping[str, str]) -> bytes:
     output = io.BytesIO()
     with pq.ParquetWriter(
-        output, table.schema, compression="zstd", use_dictionary=False, write_statistics=["offset"]
+        output,
+        table.schema,
+        compression="zstd",
+        use_dictionary=False,
+        write_statistics=["offset"],
+        store_schema=False,
     ) as writer:
         writer.write_table(table)
         writer.add_key_value_metadata(dict(facts))

@@ -11,15 +11,34 @@ from confluent_kafka import (
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
+    KafkaException,
     Message,
     TopicPartition,
 )
 
 from local_services.kafka import KafkaCluster
 
+from .producing import wait_until
 from .records import CREATE_TIME, LOG_APPEND_TIME, Headers, Record
 
 CONSOLE_CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer"
+
+
+def _low_watermark(consumer: Consumer, partition: TopicPartition) -> int:
+    low: list[int] = []
+
+    def is_known() -> bool:
+        try:
+            low.append(consumer.get_watermark_offsets(partition)[0])
+        except KafkaException as error:
+            # A broker that has just come back does not know its partitions for a moment.
+            if error.args[0].code() != KafkaError._UNKNOWN_PARTITION:
+                raise
+            consumer.list_topics(partition.topic, timeout=30)
+        return bool(low)
+
+    wait_until(is_known, f"librdkafka to know {partition}")
+    return low[0]
 
 
 def read_by_librdkafka(kafka: KafkaCluster, topic: str) -> list[Record]:
@@ -38,9 +57,7 @@ def read_by_librdkafka(kafka: KafkaCluster, topic: str) -> list[Record]:
     )
     try:
         partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-        low = {
-            number: consumer.get_watermark_offsets(TopicPartition(topic, number))[0] for number in partitions
-        }
+        low = {number: _low_watermark(consumer, TopicPartition(topic, number)) for number in partitions}
         consumer.assign([TopicPartition(topic, number, offset) for number, offset in low.items()])
         records, unfinished = [], set(partitions)
         while unfinished:
