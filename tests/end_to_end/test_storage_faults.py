@@ -131,7 +131,7 @@ class TestFull:
         new_job: NewJobFunction,
         new_folder: NewFolderFunction,
     ) -> None:
-        # Files that end at the same time need a block each: one of them leaves the commit as the last to stop.
+        # Files that end at the same time need a block each: with one of them the commit is the last to stop.
         one_file = {"partition_by": "none"}
         example = new_job(topic, write=one_file)
         killed_at_step(example.config, Step.COMMIT)

@@ -1,5 +1,6 @@
 """TLS, logins and ACLs: who may not, is told so at once and in words; and no password ever shows."""
 
+import random
 import ssl
 import traceback
 from collections.abc import Callable, Iterator
@@ -21,17 +22,21 @@ from cryptography.hazmat.primitives import serialization
 
 from loader.errors import AccessDenied, BrokerUnavailable, LoaderError
 from loader.kafka_source.client import KafkaClient
+from loader.kafka_source.log_samples import read_sample_rates
+from loader.kafka_source.log_sizes import read_log_sizes
 from loader.kafka_source.metadata import read_listing
 from loader.kafka_source.reader import RangeReader
 from loader.kafka_source.settings import KafkaSettings
 from loader.kafka_source.watermarks import read_bounds
+from loader.operations.estimates import estimate_sizes
+from loader.planning.ranges import PlannedPartition
 from loader.values import FetchedRecords, OffsetRange
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
 from tests.end_to_end.folders import LocalFolder
 from tests.end_to_end.jobs import Job, write_config
 from tests.end_to_end.oracle import read_by_librdkafka
-from tests.end_to_end.producing import messages, produce, wait_until
+from tests.end_to_end.producing import Message, messages, produce, wait_until
 from tests.end_to_end.records import assert_same_records
 
 from .asking import admin_of, create, settings, soon, topic_id_of
@@ -161,6 +166,35 @@ def ann(secured: Secured) -> Iterator[KafkaClient]:
 
 def everything_said(error: LoaderError) -> str:
     return "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+
+
+def test_a_user_who_may_not_ask_for_log_sizes_gets_them_estimated_by_samples(
+    secured: Secured, ann: KafkaClient
+) -> None:
+    create(secured.cluster, "large")
+    produce(secured.cluster, "large", (Message(random.randbytes(2_000)) for _ in range(300)))
+    _allow(secured.cluster, "large", AclOperation.READ)
+    wait_until(lambda: _may_read(ann, "large"), "the ACL to be in force")
+    listing = read_listing(ann, ["open", "large"], ())
+    bounds = {name: topic.partitions[0] for name, topic in read_bounds(ann, listing, soon()).items()}
+    planned = [
+        PlannedPartition(OffsetRange("large", 0, 100, 300), bounds["large"], is_new=True),
+        PlannedPartition(OffsetRange("open", 0, 3, 3), bounds["open"], is_new=True),
+    ]
+
+    assert read_log_sizes(ann, listing) == {}
+    (sized,) = estimate_sizes(ann, listing, planned, None)
+
+    assert sized.range == planned[0].range
+    assert 2_000 * 200 < sized.estimated_bytes < 2_200 * 200
+
+
+def test_a_partition_that_may_not_be_read_has_no_sample_and_spoils_none(ann: KafkaClient) -> None:
+    listing = read_listing(ann, ["open", "shown"], ())
+
+    rates = read_sample_rates(ann, listing, [OffsetRange("open", 0, 0, 3), OffsetRange("shown", 0, 0, 3)])
+
+    assert [partition.topic for partition in rates] == ["open"]
 
 
 def test_a_user_with_the_right_password_reads_what_is_allowed(ann: KafkaClient) -> None:

@@ -103,14 +103,17 @@ def test_a_batch_length_below_that_of_a_header_is_refused() -> None:
 def test_the_extent_ends_with_the_last_whole_batch(log: Log, cut: int) -> None:
     response = log.encode()[:cut]
     headers = [header for header, _ in whole_batches(response)]
+    size = sum(12 + header.batch_length for header in headers)
 
     assert measure(response) == (
-        Extent(headers[0].base_offset, headers[-1].last_offset + 1, True)
+        Extent(headers[0].base_offset, headers[-1].last_offset + 1, size, True)
         if headers
-        else Extent(None, None, True)
+        else Extent(None, None, 0, True)
     )
 
 
 def test_the_extent_of_a_response_with_a_wrong_batch_is_not_sound() -> None:
-    assert measure(numbered(0, 5).encode() + Batch(4).encode()) == Extent(0, 5, False)
-    assert measure(Batch(0, magic=1).encode()) == Extent(None, None, False)
+    right = numbered(0, 5).encode()
+
+    assert measure(right + Batch(4).encode()) == Extent(0, 5, len(right), False)
+    assert measure(Batch(0, magic=1).encode()) == Extent(None, None, 0, False)
