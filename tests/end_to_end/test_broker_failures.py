@@ -1,5 +1,6 @@
 """Brokers die, hang, come back, lose what they had, or send their clients to where nobody is."""
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,8 +11,9 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from loader.errors import BrokerUnavailable
 from loader.kafka_source.patience import Patience
+from loader.kafka_source.reader import RangeReader
 from loader.operations.load import Step
-from loader.values import Advance, OffsetRange
+from loader.values import OffsetRange
 from local_services.kafka import KafkaCluster, KafkaNode
 from local_services.ports import choose_ports
 from tests.kafka_source.asking import settings
@@ -113,18 +115,16 @@ def in_many_batches(brokers: KafkaCluster, topic: str, partition: int = 0) -> No
         produce(brokers, topic, sent, {"linger.ms": 500})
 
 
-class WhenRowsCame(Interruption):
-    """A listener that does something once, when the first rows of a run are there, and most are not."""
-
-    def step(self, step: Step) -> None: ...
-
-    def advanced(self, _: Advance) -> None:
-        super().step(self.at)
-
-
 def interrupt(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Do something in the middle of the next run in this process."""
-    monkeypatch.setattr("loader.cli.run.ProgressListener", lambda _: WhenRowsCame(Step.LOAD, act))
+    """Do something in the middle of the next run in this process: two of eight or more fetches are done."""
+    fetch, numbers = RangeReader._fetch, itertools.count(1)
+
+    def act_and_fetch(self: RangeReader, *arguments: Any, **options: Any) -> Any:
+        if next(numbers) == 3:
+            act()
+        return fetch(self, *arguments, **options)
+
+    monkeypatch.setattr(RangeReader, "_fetch", act_and_fetch)
 
 
 def at_first_wait(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:

@@ -91,7 +91,7 @@ def test_a_range_larger_than_a_fetch_is_read_in_several_without_gap_or_double(
         read = reading(client, topic, 5, 95).go_on()
 
     assert read.offsets == list(range(5, 95))
-    assert read.fetch_count == 5
+    assert read.fetch_count >= 5
 
 
 def test_a_range_ends_on_markers_and_aborted_records(
