@@ -41,7 +41,11 @@ def write_tables(file: Path, results: Results) -> None:
 
 def tables_of(results: Results) -> str:
     """All tables but the goals'."""
-    parts = ["# What scripts/bench measured", _machine_line(results)]
+    parts = [
+        "# What scripts/bench measured",
+        _machine_line(results),
+        "[Where the time goes, and what was tried](PROFILE.md) for the goals that are missed.",
+    ]
     if results.get("workloads"):
         parts.append("## Turns\n\n" + _turn_table(results))
     if results.get("scaling"):
