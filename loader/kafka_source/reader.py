@@ -78,6 +78,8 @@ class RangeReader:
         AccessDenied, CorruptBatch, FetchStalled.
         """
         rest = wanted
+        # Of a topic that failed, nothing is asked for again.
+        self._early = {other: early for other, early in self._early.items() if other.topic == wanted.topic}
         while rest.offset_count:
             try:
                 fetched = self._early.pop(rest, None) or self._fetch(rest, topic_id, coming)
@@ -180,9 +182,9 @@ class RangeReader:
         return fetched_records(rest, answer, node_id)
 
     def _companions(self, coming: Sequence[OffsetRange], node_id: int) -> list[OffsetRange]:
-        """Those that the same broker is to be asked for, and has not sent yet."""
+        """Those that the same broker leads; none while any wait, so that never more than one answer does."""
         listing = self._listing
-        if listing is None:
+        if listing is None or self._early:
             return []
 
         def is_led(other: OffsetRange) -> bool:
@@ -192,7 +194,7 @@ class RangeReader:
         return [
             other
             for other in coming[:MOST_COMPANIONS]
-            if other not in self._early and other.topic_partition not in self._followers and is_led(other)
+            if other.topic_partition not in self._followers and is_led(other)
         ]
 
     def _judge(self, error: type[Exception], rest: OffsetRange, topic_id: str, node_id: int) -> None:
