@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict
+from pydantic import AfterValidator, ConfigDict, Field
 
+from loader.config.formats import FormatConfig, RawFormat
 from loader.config.section import Conflict, Section
 from loader.config.starts import AtOffsets, Earliest, StartField
 
@@ -50,6 +51,27 @@ class TopicConfig(Section):
     `or_latest = true` stands beside it. Partitions without an explicit offset start at the earliest.
     Later runs go on where the last one ended, whatever stands here; partitions and topics that appear
     later start at the earliest."""
+
+    value: FormatConfig = RawFormat(format="raw")
+    """What the values are: { format = "raw" }, "string", "json", "avro" or "protobuf". With one of the
+    last four the value's fields are the columns of the file, and the rest of the record is in the column
+    `kafka`."""
+
+    key: FormatConfig = RawFormat(format="raw")
+    """What the keys are, in the same words. A key that is not raw is typed within the column `kafka`."""
+
+    keep_value: bool = False
+    """Whether the bytes of the value are kept as well, as `kafka.value`, beside the columns made of them."""
+
+    rename: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+    """Other names for fields of the value, where theirs cannot be columns: { hour = "flight_hour" }. Taken
+    are `kafka`, `dt` and `hour`, and names that differ only by upper and lower case, which Spark takes for
+    one."""
+
+    max_bad_records: Annotated[int | float, Field(ge=0)] = 0.01
+    """How many records that cannot be decoded a run takes into the quarantine before it fails the topic
+    instead: a number, or below 1 a fraction of the records. Where all records of the topic are bad, only a
+    number lets them pass."""
 
     @property
     def label(self) -> str:

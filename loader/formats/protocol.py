@@ -1,0 +1,52 @@
+"""What every format does: a column of bytes in, a typed column and the bad ones out."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class BadValues:
+    """The values of one column that could not be decoded, one entry each.
+
+    rows           int64[b]; which they are, rising
+    error_classes  string[b]; what kind of mistake it is, the same word for all of a kind: `not-json`
+    error_texts    string[b]; what is wrong and where, for a person: `price: 1e99 is no int (byte 17)`
+    schema_ids     int32[b]; of the registry's schema the value names; null where it names none
+    """
+
+    rows: NDArray[np.int64]
+    error_classes: pa.StringArray
+    error_texts: pa.StringArray
+    schema_ids: pa.Int32Array
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedValues:
+    """A typed column, as long as the column of bytes.
+
+    column  of the decoder's `column_type`; null where the bytes were null (a tombstone) or are bad
+    bad     which those are; a value is never bad and in the column
+    """
+
+    column: pa.Array
+    bad: BadValues
+
+
+class ValueDecoder(Protocol):
+    """Decodes the values, or the keys, of one topic. Used by one thread at a time."""
+
+    @property
+    def column_type(self) -> pa.DataType:
+        """What a value becomes: a struct with a field per column; or for formats without fields one type."""
+        ...
+
+    def decode(self, values: pa.BinaryArray) -> DecodedValues:
+        """Decode a column. Never raises for what a producer may have written: that is in `bad`."""
+        ...
