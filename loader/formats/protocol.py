@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from loader.values.schemas import RegisteredSchema
+
 
 @dataclass(frozen=True, slots=True)
 class BadValues:
@@ -49,4 +51,25 @@ class ValueDecoder(Protocol):
 
     def decode(self, values: pa.BinaryArray) -> DecodedValues:
         """Decode a column. Never raises for what a producer may have written: that is in `bad`."""
+        ...
+
+
+class SchemaSource(Protocol):
+    """Where a task learns of schema ids that the driver did not know."""
+
+    def schema(self, schema_id: int) -> RegisteredSchema | None:
+        """The schema of an id, None where the registry has none. Raises RegistryUnavailable."""
+        ...
+
+
+class ValueSpec(Protocol):
+    """How the values, or keys, of a topic are decoded: made by the driver, small enough for every task."""
+
+    @property
+    def column_type(self) -> pa.DataType:
+        """As of the decoder."""
+        ...
+
+    def decoder(self, schemas: SchemaSource) -> ValueDecoder:
+        """The decoder, made once in each task."""
         ...

@@ -1,0 +1,27 @@
+"""How the records of one topic become rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from loader.formats.protocol import ValueSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicFormat:
+    """A topic's formats, made by the driver, small enough to send to every task.
+
+    value       None where the bytes stay as they are
+    key         the same of the keys
+    keep_value  whether the column `kafka` also holds the bytes of the value
+    rename      other names for fields of the value
+    """
+
+    value: ValueSpec | None = None
+    key: ValueSpec | None = None
+    keep_value: bool = False
+    rename: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether rows are those of Spark's Kafka source, untouched."""
+        return self.value is None and self.key is None
