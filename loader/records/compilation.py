@@ -1,12 +1,12 @@
 """How kernels are compiled: when, with which flags, and where the machine code is kept.
 
-Importing a kernel compiles nothing. `ensure_compiled` compiles all of them, or loads them from Numba's
-on-disk cache, once per process; afterwards no kernel can compile or write to the cache any more.
+Importing a kernel compiles nothing. `ensure_compiled` compiles all of a package, or loads them from Numba's
+on-disk cache, once per process; afterwards none of them can compile or write to the cache any more.
 
 Numba's cache is not safe when several processes fill it at once (numba issue 4807), and workers that
 start together do just that: so load and compile hold an exclusive lock on a file beside the cache. Numba
 looks only at the module of the function it loads, not at the modules of the kernels it calls: so a digest
-of this whole folder lies beside the cache as well, and a cache of other sources is thrown away. Where no
+of all their folders lies beside the cache as well, and a cache of other sources is thrown away. Where no
 folder is writable, or the cache cannot be read, kernels are compiled in memory, by each process for itself.
 """
 
@@ -14,7 +14,7 @@ import fcntl
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -22,56 +22,61 @@ from typing import Any, get_type_hints
 import numba
 from numba import types
 
-from loader.records import gather, layout, locate, transactions, varints
+# Their import makes the kernels of this package known.
+from loader.records import gather, layout, locate, transactions, varints  # noqa: F401
 from loader.records.kernel import KERNELS
 
 _logger = logging.getLogger(__name__)
 
-MODULES = (gather, layout, locate, transactions, varints)
-"""Their import has made every kernel known."""
+RECORDS = "loader.records"
 
 _lock = threading.Lock()
-_is_compiled = False
+_compiled: set[str] = set()
 
 
-def ensure_compiled() -> None:
-    """Make every kernel ready to run: a second or two when no cache helps, nothing when done before."""
-    global _is_compiled
-    if _is_compiled:
+def ensure_compiled(*packages: str) -> None:
+    """Make every kernel ready to run: a second or two when no cache helps, nothing when done before.
+
+    packages  whose kernels call those of this package and of the packages before them; all their modules
+              with kernels must be imported
+    """
+    wanted = (RECORDS, *packages)
+    if _compiled.issuperset(wanted):
         return
     with _lock:
-        if not _is_compiled:
-            _compile_all()
-            _is_compiled = True
+        for number, package in enumerate(wanted, 1):
+            if package not in _compiled:
+                _compile_all(KERNELS[package], wanted[:number])
+                _compiled.add(package)
 
 
-def _compile_all() -> None:
+def _compile_all(kernels: Sequence[Any], packages: Sequence[str]) -> None:
     try:
-        cache = _cache_folder()
+        cache = _cache_folder(kernels[0])
         with _locked(cache / "loader-kernels.lock"):
-            discard_stale(cache)
-            for each in KERNELS:
+            discard_stale(cache, packages)
+            for each in kernels:
                 each.enable_caching()
             try:
-                _compile_each()
+                _compile_each(kernels)
             except Exception as error:  # a damaged cache: unpickling foreign bytes can raise anything
                 _logger.warning("the kernel cache %s could not be read, made anew: %r", cache, error)
                 _discard(cache)
-                _compile_each()
+                _compile_each(kernels)
     except (OSError, RuntimeError) as error:  # RuntimeError: Numba found no folder it may write to
         _logger.info("kernels are compiled in memory, without a cache: %s", error)
-        _compile_each()
+        _compile_each(kernels)
 
 
-def _cache_folder() -> Path:
+def _cache_folder(kernel: Any) -> Path:
     """The folder Numba would choose, learnt from a function that is never compiled."""
-    probe = numba.njit(KERNELS[0].py_func)
+    probe = numba.njit(kernel.py_func)
     probe.enable_caching()
     return Path(probe.stats.cache_path)
 
 
-def _compile_each() -> None:
-    for each in KERNELS:
+def _compile_each(kernels: Sequence[Any]) -> None:
+    for each in kernels:
         if not each.signatures:
             try:
                 each.compile(_signature(each.py_func))
@@ -85,7 +90,7 @@ def _compile_each() -> None:
 def _signature(function: Callable[..., Any]) -> tuple[Any, ...]:
     hints = get_type_hints(function, include_extras=True)
     hints.pop("return")
-    return tuple(hint.__metadata__[0] if hint is not int else types.int64 for hint in hints.values())
+    return tuple(types.int64 if hint is int else hint.__metadata__[0] for hint in hints.values())
 
 
 @contextmanager
@@ -95,9 +100,9 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def discard_stale(cache: Path) -> None:
-    """Empty a cache folder that other sources than these have filled."""
-    stamp, digest = cache / "loader-kernels.sha256", _digest_of_sources()
+def discard_stale(cache: Path, packages: Sequence[str] = (RECORDS,)) -> None:
+    """Empty a cache folder that other sources than those of the packages have filled."""
+    stamp, digest = cache / "loader-kernels.sha256", _digest_of_sources(packages)
     found = ""
     with suppress(OSError):
         found = stamp.read_text(encoding="ascii", errors="replace")
@@ -112,8 +117,10 @@ def _discard(cache: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _digest_of_sources() -> str:
+def _digest_of_sources(packages: Sequence[str]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    loader_folder = Path(__file__).parents[1]
+    for package in packages:
+        for path in sorted(loader_folder.joinpath(*package.split(".")[1:]).glob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()

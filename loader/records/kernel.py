@@ -20,12 +20,12 @@ Spans = Annotated[NDArray[np.int32], types.int32[:, ::1]]
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
-KERNELS: list[Any] = []
-"""Every kernel whose module is imported."""
+KERNELS: dict[str, list[Any]] = {}
+"""By package, every kernel whose module is imported."""
 
 
 def kernel(function: Kernel) -> Kernel:
     """Make a function a kernel: compiled without the GIL, to machine code that checks no bounds itself."""
     compiled = numba.njit(nogil=True, boundscheck=False, error_model="numpy")(function)
-    KERNELS.append(compiled)
+    KERNELS.setdefault(function.__module__.rpartition(".")[0], []).append(compiled)
     return cast("Kernel", compiled)
