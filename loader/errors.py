@@ -4,12 +4,22 @@ Every class has an exit status: 1 a bug, 2 fix the command or the config, 3 run 
 4 a person decides, 5 superseded by another run.
 """
 
-import copyreg
+import copyreg  # noqa: I001  choices are exported from here too, next to the errors that offer them
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from loader.values import OffsetRange, TopicPartition
+from loader.values.choices import (
+    ACCEPT_LOSS as ACCEPT_LOSS,
+    COMPARE as COMPARE,
+    LEAVE_OUT as LEAVE_OUT,
+    LOAD_APART as LOAD_APART,
+    RECORD_LOSS as RECORD_LOSS,
+    RENAME_FIELD as RENAME_FIELD,
+    REPAIR as REPAIR,
+    RUN_AGAIN as RUN_AGAIN,
+    Choice as Choice,
+)
 
 
 class LoaderError(Exception):
@@ -106,35 +116,6 @@ class UnreadableFile(LoaderError):
 
 class MoveOutcomeUnknown(StorageUnavailable):
     """A move got no answer: it may have been done. The caller reads back what it needs to know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One way to go on. In `command`, CONFIG stands for the job file, as in the commands' help."""
-
-    meaning: str
-    command: str
-
-    def __str__(self) -> str:
-        return f"{self.meaning}: {self.command}"
-
-
-RUN_AGAIN = Choice("run again", "kafka-loader run CONFIG")
-ACCEPT_LOSS = Choice(
-    "load what is left, and record the lost offsets for ever", "kafka-loader run CONFIG --accept-loss"
-)
-LOAD_APART = Choice(
-    "keep both, apart: give a copy of CONFIG another job.name and destination", "kafka-loader run COPY"
-)
-LEAVE_OUT = Choice(
-    "go on without the topic: take it out of [[topics]]; a pattern leaves a name out by (?!name$)",
-    "kafka-loader plan CONFIG",
-)
-COMPARE = Choice("see which loaded rows Kafka still has", "kafka-loader verify CONFIG --against-kafka")
-REPAIR = Choice(
-    "rebuild the ledger from what is published: shows what it finds, and asks", "kafka-loader repair CONFIG"
-)
-RECORD_LOSS = Choice("record the missing rows as lost", "kafka-loader repair CONFIG --accept-loss")
 
 
 class PersonDecides(LoaderError):
@@ -266,6 +247,23 @@ class UnsupportedMessageFormat(PersonDecides):
             [LEAVE_OUT],
         )
         self.partition, self.offset, self.magic = partition, offset, magic
+
+
+class SchemaChanged(PersonDecides):
+    """The columns that a topic's records have today do not fit to those of the rows it has already.
+
+    Not a mistake of the config alone: rows of both kinds exist, and which of them the table is to hold is
+    a question to those who read it.
+    """
+
+    def __init__(self, topic: str, path: str, problem: str, schema_ids: Sequence[int] = ()) -> None:
+        by = f" (schema id {', '.join(map(str, schema_ids))})" if schema_ids else ""
+        super().__init__(
+            f"{topic}: column {path}{by}: {problem}. Columns may be added, int become long, and float become"
+            " double. Nothing of this topic was committed; rows loaded before are untouched.",
+            [RENAME_FIELD, LOAD_APART, LEAVE_OUT],
+        )
+        self.topic, self.path, self.problem, self.schema_ids = topic, path, problem, tuple(schema_ids)
 
 
 class CoverageGap(LoaderError):

@@ -25,6 +25,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "LogDiverged": (PARTITION, 100, 4, 90),
     "CorruptBatch": (PARTITION, 100, 1, "CRC"),
     "UnsupportedMessageFormat": (PARTITION, 100, 1),
+    "SchemaChanged": ("orders", "price", "was int and is string", (7, 9)),
     "CommitSuperseded": (7, "run-b", "run-a"),
 }
 """Of the classes that make their message themselves; the others take it."""

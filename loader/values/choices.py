@@ -1,0 +1,36 @@
+"""What a person can decide where a run cannot, each with its command."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way to go on. In `command`, CONFIG stands for the job file, as in the commands' help."""
+
+    meaning: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.meaning}: {self.command}"
+
+
+RUN_AGAIN = Choice("run again", "kafka-loader run CONFIG")
+ACCEPT_LOSS = Choice(
+    "load what is left, and record the lost offsets for ever", "kafka-loader run CONFIG --accept-loss"
+)
+LOAD_APART = Choice(
+    "keep both, apart: give a copy of CONFIG another job.name and destination", "kafka-loader run COPY"
+)
+LEAVE_OUT = Choice(
+    "go on without the topic: take it out of [[topics]]; a pattern leaves a name out by (?!name$)",
+    "kafka-loader plan CONFIG",
+)
+COMPARE = Choice("see which loaded rows Kafka still has", "kafka-loader verify CONFIG --against-kafka")
+REPAIR = Choice(
+    "rebuild the ledger from what is published: shows what it finds, and asks", "kafka-loader repair CONFIG"
+)
+RENAME_FIELD = Choice(
+    "keep both columns: give the field another name by rename in its [[topics]] entry",
+    "kafka-loader run CONFIG",
+)
+RECORD_LOSS = Choice("record the missing rows as lost", "kafka-loader repair CONFIG --accept-loss")
