@@ -62,8 +62,23 @@ class SchemaSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class NoSchemas:
+    """The source of a job without a registry: no id names a schema."""
+
+    def schema(self, schema_id: int) -> RegisteredSchema | None:
+        """None, of any id."""
+        del schema_id
+        return None
+
+
 class ValueSpec(Protocol):
     """How the values, or keys, of a topic are decoded: made by the driver, small enough for every task."""
+
+    @property
+    def format_name(self) -> str:
+        """As the job file spells it: `json`. The quarantine says it of each record."""
+        ...
 
     @property
     def column_type(self) -> pa.DataType:
