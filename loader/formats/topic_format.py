@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from loader.formats.protocol import ValueSpec
+from loader.values.column_types import StructType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,12 +15,17 @@ class TopicFormat:
     key         the same of the keys
     keep_value  whether the column `kafka` also holds the bytes of the value
     rename      other names for fields of the value
+    columns     of the topic's table, `kafka` the last of them: rows are written with all of these, also with
+                those that the formats do not give any more. None: with those of the formats, as they are
+    schema_ids  of the registry's schemas that the columns are made of; for messages
     """
 
     value: ValueSpec | None = None
     key: ValueSpec | None = None
     keep_value: bool = False
     rename: Mapping[str, str] = field(default_factory=dict)
+    columns: StructType | None = None
+    schema_ids: tuple[int, ...] = ()
 
     @property
     def is_raw(self) -> bool:
