@@ -59,9 +59,14 @@ class Problem(NamedTuple):
 
 
 Fill = Callable[[Room, Payload, int, Verdicts, NDArray[np.uint8]], tuple[int, int]]
-"""Reads values from a row on into the room, those that are bad as null. Takes the room, the payload, the first
-row, the verdicts and scratch; returns (row count, -1), or where the room is full (the row that did not fit,
-the full node), with nothing of that row left in the room."""
+"""Reads values from a row on into the room, those that are bad as null. Takes the room, the payload, the
+first row, the verdicts and scratch; returns (row count, -1), or where the room is full (the row that did not
+fit, the full node), with nothing of that row left in the room."""
+
+
+NONE_BAD = BadValues(
+    np.empty(0, np.int64), pa.array([], pa.string()), pa.array([], pa.string()), pa.array([], pa.int32())
+)
 
 
 def payload_of(values: pa.BinaryArray) -> Payload:
@@ -117,6 +122,8 @@ def bad_values(
 ) -> BadValues:
     """What is told of the values that are not good."""
     rows = np.flatnonzero(verdicts.codes)
+    if not rows.size:
+        return NONE_BAD
     codes, nodes = verdicts.codes[rows].astype(np.int64), verdicts.nodes[rows]
     kinds, kind_of = np.unique(codes << 32 | nodes, return_inverse=True)
     classes, texts = [], []
