@@ -54,13 +54,19 @@ class ConfigError(LoaderError):
 
 
 class AccessDenied(LoaderError):
-    """Kafka or the file system refuses this user; the config or the permissions need a change."""
+    """Kafka, the file system or the registry refuses this user; config or permissions need a change."""
 
     exit_status = 2
 
 
 class UnsupportedBroker(LoaderError):
     """The brokers are too old for what this loader asks of them."""
+
+    exit_status = 2
+
+
+class UnusableSchema(LoaderError):
+    """A schema, of the registry or of a file, that is not there or cannot be understood."""
 
     exit_status = 2
 
@@ -88,6 +94,10 @@ class FetchStalled(RunAgainLater):
 
 class WorkersLost(RunAgainLater):
     """Worker processes or executors died, so that not every split was loaded."""
+
+
+class RegistryUnavailable(RunAgainLater):
+    """The schema registry did not answer, or answered with a fault of its own, until the limit."""
 
 
 class StorageUnavailable(RunAgainLater):
