@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 from loader.commits.record import Commit
 from loader.errors import REPAIR, LedgerDamaged
+from loader.formats.arrow_types import columns_of, schema_of
+from loader.formats.evolution import merged
 from loader.values import (
     DataFile,
     LoadedRange,
@@ -24,6 +26,7 @@ from loader.values import (
     merge_adjacent,
     united,
 )
+from loader.values.column_types import StructType
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class FoundShare:
     ranges      empty where none of the files that tell it is left
     file_count  how many files there were, 0 where that is not known
     files       those that are there
+    columns     of their rows; None where these are as Kafka has them
     """
 
     run_id: str
@@ -42,6 +46,7 @@ class FoundShare:
     ranges: tuple[LoadedRange, ...]
     file_count: int
     files: tuple[DataFile, ...]
+    columns: StructType | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -108,6 +113,7 @@ class RebuiltLedger:
     position: Position
     ranges: tuple[LoadedRange, ...]
     files: tuple[DataFile, ...]
+    columns: Mapping[str, StructType]
 
     @property
     def counts(self) -> RangeCounts:
@@ -148,8 +154,19 @@ def rebuild(evidence: Evidence, row_counts: Mapping[OffsetRange, int]) -> Rebuil
                 )
             ranges.append(_counted(claim, row_counts.get(claim.range), missing.get(partition, [])))
             end = claim.range.end_offset
-    merged = merge_adjacent(ranges)
-    return RebuiltLedger(_position(merged, known, topic_ids), merged, evidence.files)
+    joined = merge_adjacent(ranges)
+    return RebuiltLedger(_position(joined, known, topic_ids), joined, evidence.files, _columns(evidence))
+
+
+def _columns(evidence: Evidence) -> dict[str, StructType]:
+    """What the newest good commit tells, and what files add to it that it does not know of."""
+    columns = dict(evidence.commits[-1].columns) if evidence.commits else {}
+    for share in evidence.shares:
+        if share.columns is not None:
+            known = columns.get(share.topic)
+            found = merged(schema_of(known) if known else None, schema_of(share.columns), share.topic)
+            columns[share.topic] = columns_of(found)
+    return columns
 
 
 def _topic_ids(evidence: Evidence) -> dict[str, str]:

@@ -8,7 +8,8 @@ may be laid out in any way, and a changed or missing byte that matters is found.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from loader.errors import REPAIR, RUN_AGAIN, LedgerDamaged
@@ -21,6 +22,7 @@ from loader.values import (
     RangeCounts,
     TopicPosition,
 )
+from loader.values.column_types import StructType, parse_type
 from loader.values.documents import decode_loaded_range, encode_loaded_range
 
 FORMAT_VERSION = 1
@@ -39,6 +41,7 @@ class Commit:
     ranges        what this run loaded, with its counts
     files         what this run added, relative to the destination
     removed_files what this run took away, relative to the destination
+    columns       of each topic with typed rows, all that its files ever had: the newest commit is enough
     """
 
     version: int
@@ -53,6 +56,7 @@ class Commit:
     ranges: tuple[LoadedRange, ...]
     files: tuple[DataFile, ...]
     removed_files: tuple[str, ...] = ()
+    columns: Mapping[str, StructType] = field(default_factory=dict)
 
     @property
     def counts(self) -> RangeCounts:
@@ -77,6 +81,8 @@ def encode_commit(commit: Commit) -> bytes:
         "files": [_encode_file(file) for file in commit.files],
         "removed_files": list(commit.removed_files),
     }
+    if commit.columns:
+        body["columns"] = {topic: str(columns) for topic, columns in commit.columns.items()}
     canonical = _canonical(body)
     return f'{{"checksum":"{_checksum(canonical)}","commit":{canonical}}}\n'.encode()
 
@@ -117,7 +123,15 @@ def _decode_commit(body: dict[str, Any]) -> Commit:
         ranges=tuple(decode_loaded_range(entry) for entry in body["ranges"]),
         files=tuple(_decode_file(entry) for entry in body["files"]),
         removed_files=tuple(body["removed_files"]),
+        columns={topic: _decode_columns(text) for topic, text in body.get("columns", {}).items()},
     )
+
+
+def _decode_columns(text: str) -> StructType:
+    columns = parse_type(text)
+    if not isinstance(columns, StructType):
+        raise ValueError(f"columns are a struct, not {text!r}")
+    return columns
 
 
 def _canonical(body: Any) -> str:

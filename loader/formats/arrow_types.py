@@ -49,6 +49,16 @@ def to_arrow(column_type: ColumnType) -> pa.DataType:
             return pa.struct([pa.field(name, to_arrow(each)) for name, each in fields])
 
 
+def schema_of(columns: StructType) -> pa.Schema:
+    """The schema of a table with these columns."""
+    return pa.schema(list(to_arrow(columns)))
+
+
+def columns_of(schema: pa.Schema) -> StructType:
+    """The columns of a table with this schema. Raises ValueError as `from_arrow` does."""
+    return StructType(tuple((field.name, from_arrow(field.type)) for field in schema))
+
+
 def from_arrow(arrow_type: pa.DataType) -> ColumnType:
     """The type of a column that Arrow has so. Raises ValueError for a type that no format makes."""
     if arrow_type in _NAMES:

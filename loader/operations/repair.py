@@ -95,6 +95,7 @@ def write_repair(
         position=proposal.ledger.position,
         ranges=proposal.ledger.ranges,
         files=proposal.ledger.files,
+        columns=proposal.ledger.columns,
     )
     log.mark_first(commit.version)
     _refuse_other_commits(log, proposal)  # one may have been faster than the mark, which stops all later ones

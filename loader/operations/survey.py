@@ -276,6 +276,7 @@ def _share(footers: Sequence[Footer]) -> FoundShare:
         files=tuple(
             replace(each.file, path=each.named_path) if _is_staged(each) else each.file for each in footers
         ),
+        columns=next((footer.columns for footer in footers if footer.columns is not None), None),
     )
 
 

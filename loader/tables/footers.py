@@ -9,12 +9,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from loader.errors import UnreadableFile
+from loader.formats.arrow_types import columns_of
+from loader.formats.evolution import METADATA_COLUMN
 from loader.storage.protocol import Storage
 from loader.tables.opening import opened
 from loader.values import DataFile, LoadedRange, OffsetRange
+from loader.values.column_types import StructType
 from loader.values.documents import decode_loaded_range
 
 
@@ -37,6 +41,7 @@ class Footer:
     file        as its commit lists it; path and size are those it was found with
     named_path  where it is published, or is to be
     share       None where the file was finished before its attempt had read everything
+    columns     of typed rows; None where the rows are as Kafka has them
     """
 
     job: str
@@ -47,6 +52,7 @@ class Footer:
     file: DataFile
     named_path: str
     share: Share | None
+    columns: StructType | None
 
     @property
     def topic(self) -> str:
@@ -76,7 +82,7 @@ def footer_of(metadata: pq.FileMetaData, path: str, size_bytes: int) -> Footer |
         }
         if not facts:
             return None
-        footer = _footer(facts, path, size_bytes)
+        footer = _footer(facts, path, size_bytes, _columns(metadata.schema.to_arrow_schema()))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise UnreadableFile(f"its footer is none of this loader: {error!r}") from error
     if footer.file.row_count != metadata.num_rows:
@@ -90,7 +96,12 @@ def _ours(key: bytes) -> bool:
     return key.startswith(b"loader.")
 
 
-def _footer(facts: Mapping[str, str], path: str, size_bytes: int) -> Footer:
+def _columns(schema: pa.Schema) -> StructType | None:
+    is_typed = METADATA_COLUMN in schema.names and pa.types.is_struct(schema.field(METADATA_COLUMN).type)
+    return columns_of(schema) if is_typed else None
+
+
+def _footer(facts: Mapping[str, str], path: str, size_bytes: int, columns: StructType | None) -> Footer:
     topic = facts["loader.topic"]
     earliest_ms, latest_ms = json.loads(facts["loader.timestamps_ms"])
     spans = json.loads(facts["loader.ranges"])
@@ -114,6 +125,7 @@ def _footer(facts: Mapping[str, str], path: str, size_bytes: int) -> Footer:
         file=file,
         named_path=facts["loader.path"],
         share=_share(facts["loader.share"]) if "loader.share" in facts else None,
+        columns=columns,
     )
 
 

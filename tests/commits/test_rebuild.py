@@ -19,6 +19,7 @@ from loader.values import (
     RangeCounts,
     TopicPosition,
 )
+from loader.values.column_types import StructType, parse_type
 from tests.commits.examples import a_commit
 
 
@@ -90,6 +91,29 @@ def test_what_good_commits_and_whole_shares_tell_is_taken_as_it_is() -> None:
     assert ledger.ranges == (LoadedRange(span(0, 30), RangeCounts(row_count=21, control_count=9), 4, 27),)
     assert ledger.position == runs[2].commit.position
     assert {file.path for file in ledger.files} == {file.path for run in runs for file in run.files}
+
+
+def columns(text: str) -> StructType:
+    found = parse_type(text)
+    assert isinstance(found, StructType)
+    return found
+
+
+def test_columns_are_those_of_the_newest_good_commit_grown_by_what_files_have() -> None:
+    runs = [a_run(1, 0, 10, 8), a_run(2, 10, 20, 10), a_run(3, 20, 30, 3)]
+    known = {"orders": columns("struct<id: int, price: float>"), "other": columns("struct<a: date>")}
+    commit = replace(runs[0].commit, columns=known)
+    shares = [
+        replace(runs[1].share(runs[1].files), columns=columns("struct<id: long, name: string>")),
+        runs[2].share(runs[2].files),
+    ]
+
+    ledger = rebuilt(Evidence((commit,), tuple(shares), ()))
+
+    assert {topic: str(each) for topic, each in ledger.columns.items()} == {
+        "orders": "struct<id: long, price: float, name: string>",
+        "other": "struct<a: date>",
+    }
 
 
 def test_offsets_between_that_nothing_tells_of_are_lost_and_behind_them_the_position_goes_back() -> None:

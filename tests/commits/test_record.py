@@ -23,6 +23,7 @@ from loader.values import (
     RangeCounts,
     TopicPosition,
 )
+from loader.values.column_types import ListType, Primitive, StructType, TimestampType
 from tests.commits.examples import a_commit, a_file
 
 Harm = Callable[[dict[str, Any]], object]
@@ -57,6 +58,17 @@ def files(draw: st.DrawFn) -> DataFile:
     )
 
 
+COLUMNS = st.builds(
+    StructType,
+    st.lists(
+        st.tuples(
+            TEXTS, st.sampled_from([Primitive("long"), ListType(TimestampType()), Primitive("string")])
+        ),
+        min_size=1,
+        max_size=3,
+        unique_by=lambda column: column[0],
+    ).map(tuple),
+)
 COMMITS = st.builds(
     Commit,
     version=st.integers(1, 10**20 - 1),
@@ -73,6 +85,7 @@ COMMITS = st.builds(
     ).map(tuple),
     files=st.lists(files(), max_size=3).map(tuple),
     removed_files=st.lists(TEXTS, max_size=3).map(tuple),
+    columns=st.dictionaries(TOPICS, COLUMNS, max_size=3),
 )
 
 
@@ -146,6 +159,12 @@ def test_the_document_can_be_read_by_a_person() -> None:
     assert body["files"][0]["ranges"] == [[0, 0, 10]]
 
 
+def test_a_commit_of_a_job_without_typed_rows_says_nothing_of_columns() -> None:
+    body = json.loads(encode_commit(a_commit()))["commit"]
+
+    assert "columns" not in body
+
+
 def test_lost_offsets_come_back_with_their_ranges() -> None:
     whole = OffsetRange("orders", 0, 0, 10)
     lost = (OffsetRange("orders", 0, 0, 2), OffsetRange("orders", 0, 5, 6))
@@ -163,6 +182,8 @@ def test_lost_offsets_come_back_with_their_ranges() -> None:
         lambda body: body["ranges"][0].update(start_offset=99),
         lambda body: body.update(files=[{}]),
         lambda body: body.update(position=[]),
+        lambda body: body.update(columns={"orders": "struct<a: whole>"}),
+        lambda body: body.update(columns={"orders": "long"}),
     ],
 )
 def test_a_document_of_right_checksum_that_says_what_cannot_be_is_damaged(harm: Harm) -> None:
