@@ -11,11 +11,10 @@ import pyarrow as pa
 
 from loader.errors import SchemaChanged
 from loader.formats.arrow_types import from_arrow
+from loader.formats.names import KAFKA
+from loader.values.column_types import StructType, parse_type
 
 WIDER = {pa.int32(): pa.int64(), pa.float32(): pa.float64()}
-
-METADATA_COLUMN = "kafka"
-"""The column of what is known of the record besides its value: it stays the last."""
 
 Refusal = Callable[[str, str], SchemaChanged]
 """Makes the error, from the path of a field and what is wrong with it."""
@@ -27,19 +26,30 @@ def merged(
     """The columns that hold both: those of `known` in their order, then those that are new.
 
     A new field is added, within structs, list elements and map values as well; of int and long, and of float
-    and double, the wider stays. What `incoming` lacks stays, and is null in new rows.
+    and double, the wider stays. What `incoming` lacks stays, and is null in new rows. `kafka` comes last.
 
     known       None where no row of the topic has columns yet
     schema_ids  of the registry's schemas that `incoming` is made of, for the message
 
-    Raises SchemaChanged for types that no column holds both of, and for names that differ only by case.
+    Raises SchemaChanged for types that no column holds both of, for names that differ only by case, and for
+    what the ledger cannot tell of: a struct without fields, or types that lie too deep.
     """
 
     def refusal(path: str, problem: str) -> SchemaChanged:
         return SchemaChanged(topic, path, problem, schema_ids)
 
     fields = _merged_fields(list(known or ()), list(incoming), "", refusal)
-    return pa.schema(sorted(fields, key=lambda field: field.name == METADATA_COLUMN))
+    for field in fields:
+        _refuse_untold(field, refusal)
+    return pa.schema(sorted(fields, key=lambda field: field.name == KAFKA))
+
+
+def _refuse_untold(column: pa.Field, refusal: Refusal) -> None:
+    """A commit whose columns cannot be read back would be a damaged one."""
+    try:
+        parse_type(str(StructType(((column.name, from_arrow(column.type)),))))
+    except ValueError as error:
+        raise refusal(column.name, str(error)) from error
 
 
 def _merged_fields(

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from loader.errors import UnreadableFile
 from loader.formats.arrow_types import columns_of
-from loader.formats.evolution import METADATA_COLUMN
+from loader.formats.names import KAFKA
 from loader.storage.protocol import Storage
 from loader.tables.opening import opened
 from loader.values import DataFile, LoadedRange, OffsetRange
@@ -97,7 +97,7 @@ def _ours(key: bytes) -> bool:
 
 
 def _columns(schema: pa.Schema) -> StructType | None:
-    is_typed = METADATA_COLUMN in schema.names and pa.types.is_struct(schema.field(METADATA_COLUMN).type)
+    is_typed = KAFKA in schema.names and pa.types.is_struct(schema.field(KAFKA).type)
     return columns_of(schema) if is_typed else None
 
 

@@ -1,5 +1,6 @@
 """A table only ever grows: what was a column stays one, and every row of every age fits into it."""
 
+import functools
 import itertools
 
 import pyarrow as pa
@@ -119,6 +120,21 @@ def test_a_change_within_a_column_is_refused_by_its_path(path: str, around: str)
 def test_names_that_differ_only_by_case_are_refused(known: str | None, incoming: str, path: str) -> None:
     with pytest.raises(SchemaChanged, match=f"column {path}: there is"):
         merged(schema(known) if known else None, schema(incoming), "orders")
+
+
+@pytest.mark.parametrize(
+    ("column_type", "problem"),
+    [
+        (pa.struct([]), "a struct has at least one field"),
+        (functools.reduce(lambda within, _: pa.list_(within), range(32), pa.int32()), "32 deep"),
+        (pa.int8(), "int8"),
+    ],
+)
+def test_columns_that_the_ledger_could_not_tell_of_are_refused(
+    column_type: pa.DataType, problem: str
+) -> None:
+    with pytest.raises(SchemaChanged, match=problem):
+        merged(None, pa.schema([("a", column_type)]), "orders")
 
 
 def test_joining_is_stable_once_both_are_in() -> None:
