@@ -1,4 +1,4 @@
-"""What every test may ask for: a real Kafka, topics of its own, a real HDFS, a Spark.
+"""What every test may ask for: a real Kafka, topics of its own, a real HDFS, a registry, a Spark.
 
 Each server starts when the first test asks for it, and serves the whole session: tests share it, so a test
 works on topics and folders of its own, and one that stops, kills or fills a server makes its own cluster
@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from local_services.hdfs import HdfsCluster
 from local_services.kafka import KafkaCluster
+from local_services.registry import SchemaRegistry
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -42,6 +43,13 @@ def hdfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HdfsCluster]:
     """One NameNode and one DataNode; shared, so leave them running."""
     with HdfsCluster(tmp_path_factory.mktemp("hdfs")) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SchemaRegistry]:
+    """A schema registry; shared, so leave it running, and register under subjects of your own."""
+    with SchemaRegistry(tmp_path_factory.mktemp("registry")) as service:
+        yield service
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Real Kafka and HDFS on this machine, without containers: for tests, the demo and `scripts/services`.
+"""Real Kafka, HDFS and schema registry on this machine, without containers: for tests, demo and services.
 
 Each server is a JVM of its own, listens on 127.0.0.1 only, and is started from jars in a cache folder outside
 the checkout. Its folder holds everything about it: configuration, data, log, and which process it is, so

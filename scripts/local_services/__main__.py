@@ -1,4 +1,4 @@
-"""`scripts/services`: a real Kafka and a real HDFS that go on running, to play with.
+"""`scripts/services`: a real Kafka, a real HDFS and a schema registry that go on running, to play with.
 
 Exit status: 0 done, or all is up; 1 a service is down, or did not do what was asked; 2 wrong arguments.
 """
@@ -12,24 +12,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_services.artifacts import HDFS, KAFKA, fetch_all
+from local_services.artifacts import HDFS, KAFKA, REGISTRY, fetch_all
 from local_services.errors import ServiceError
 from local_services.hdfs import HdfsCluster
 from local_services.kafka import KafkaCluster
 from local_services.ports import is_free
+from local_services.registry import SchemaRegistry
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STATE_FOLDER = CHECKOUT / ".services"
-NAMES = ("kafka", "hdfs")
-DEFAULT_PORTS = {"kafka": 9092, "hdfs": 9000}
+NAMES = ("kafka", "hdfs", "registry")
+DEFAULT_PORTS = {"kafka": 9092, "hdfs": 9000, "registry": 8081}
+
+Service = KafkaCluster | HdfsCluster | SchemaRegistry
 
 EXAMPLE = """\
 example:
-  scripts/services up kafka          start Kafka on 127.0.0.1:9092; HDFS stays as it is
-  scripts/services up                start both
+  scripts/services up kafka          start Kafka on 127.0.0.1:9092; the others stay as they are
+  scripts/services up                start all
   scripts/services status            how they are; exit status 0 when all answer
-  scripts/services down              stop both; data is kept for the next up
-  scripts/services down --wipe       stop both and delete their data
+  scripts/services down              stop all; data is kept for the next up
+  scripts/services down --wipe       stop all and delete their data
 """
 
 
@@ -90,7 +93,7 @@ def _down(names: Sequence[str], options: argparse.Namespace) -> int:
 
 
 def _fetch(names: Sequence[str], _: argparse.Namespace) -> int:
-    fetch_all([{"kafka": KAFKA, "hdfs": HDFS}[name] for name in names])
+    fetch_all([{"kafka": KAFKA, "hdfs": HDFS, "registry": REGISTRY}[name] for name in names])
     return 0
 
 
@@ -108,7 +111,7 @@ def _look(name: str) -> tuple[bool, str]:
     return True, f"up, {_address(cluster)}"
 
 
-def _open(name: str, port: int | None = None) -> KafkaCluster | HdfsCluster:
+def _open(name: str, port: int | None = None) -> Service:
     """The service over its folder: with the port that is asked for, else the folder's, else the default."""
     folder = STATE_FOLDER / name
     if not folder.exists():
@@ -119,14 +122,16 @@ def _open(name: str, port: int | None = None) -> KafkaCluster | HdfsCluster:
             raise ServiceError(f"{name} runs on port {_port(running)}: scripts/services down {name} first")
     if name == "kafka":
         return KafkaCluster(folder, ports=None if port is None else [port])
+    if name == "registry":
+        return SchemaRegistry(folder, port=port)
     return HdfsCluster(folder, port=port)
 
 
-def _port(cluster: KafkaCluster | HdfsCluster) -> int:
-    return cluster.port if isinstance(cluster, HdfsCluster) else cluster.nodes[0].port
+def _port(cluster: Service) -> int:
+    return cluster.nodes[0].port if isinstance(cluster, KafkaCluster) else cluster.port
 
 
-def _require_port(name: str, cluster: KafkaCluster | HdfsCluster) -> None:
+def _require_port(name: str, cluster: Service) -> None:
     running = cluster.namenode.running if isinstance(cluster, HdfsCluster) else cluster.running
     port = _port(cluster)
     if not running and not is_free(port):
@@ -135,18 +140,22 @@ def _require_port(name: str, cluster: KafkaCluster | HdfsCluster) -> None:
         )
 
 
-def _address(cluster: KafkaCluster | HdfsCluster) -> str:
+def _address(cluster: Service) -> str:
     if isinstance(cluster, HdfsCluster):
         return f"{cluster.url} (web page {cluster.web_page})"
+    if isinstance(cluster, SchemaRegistry):
+        return cluster.url
     return cluster.bootstrap_servers
 
 
-def _next_step(cluster: KafkaCluster | HdfsCluster) -> str:
+def _next_step(cluster: Service) -> str:
     if isinstance(cluster, HdfsCluster):
         return (
             f'in a job\'s config: destination = "{cluster.url}/kafka"\n'
             f"for Spark and Hadoop: export HADOOP_CONF_DIR={cluster.config_folder}"
         )
+    if isinstance(cluster, SchemaRegistry):
+        return f'in a job\'s config, under [registry]: url = "{cluster.url}"'
     return f'in a job\'s config: bootstrap_servers = "{cluster.bootstrap_servers}"'
 
 
@@ -166,7 +175,7 @@ def _turn() -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/services",
-        description="A real Kafka and HDFS on this machine, listening on 127.0.0.1 only, to play with.",
+        description="A real Kafka, HDFS and schema registry, listening on 127.0.0.1 only, to play with.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -174,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
-        services = "kafka or hdfs; both when none is named"
+        services = f"{', '.join(NAMES[:-1])} or {NAMES[-1]}; all when none is named"
         command.add_argument("services", nargs="*", type=_name, metavar="SERVICE", help=services)
         return command
 

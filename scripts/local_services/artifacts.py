@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,16 +23,25 @@ from local_services.java import FAST_START_OPTIONS, find_java
 
 _FETCH_TIMEOUT_S = 900
 
+# An archive holds what it depends on: its pom, and that one's parents, need not be there.
+_NO_POMS = """<ivysettings><settings defaultResolver="central"/><resolvers>
+<ibiblio name="central" m2compatible="true" usepoms="false"/></resolvers></ivysettings>
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One server's jars: Maven modules as (group, name, version), with what they depend on."""
+    """One server's jars: Maven modules as (group, name, version), with what they depend on.
+
+    archive  the classifier of a tar.gz, where the one module is published so with all that it depends on
+    """
 
     name: str
     version: str
     modules: tuple[tuple[str, str, str], ...]
     excluded_groups: tuple[str, ...] = ()
     excluded_names: tuple[str, ...] = ()
+    archive: str | None = None
 
     def classpath(self) -> str:
         """The value of java's -cp; fetches the jars when this machine does not have them yet."""
@@ -60,6 +70,14 @@ HDFS = Artifact(
         # Hadoop's jars bring no SLF4J binding either.
         ("org.slf4j", "slf4j-reload4j", "1.7.36"),
     ),
+)
+
+
+REGISTRY = Artifact(
+    "registry",
+    "3.0.9",
+    (("io.apicurio", "apicurio-registry-app", "3.0.9"),),
+    archive="all",
 )
 
 
@@ -118,11 +136,17 @@ def _retrieve(artifact: Artifact, jars: Path, scratch: Path) -> None:
         *("-cache", str(scratch / "cache"), "-ivy", str(description), "-confs", "default"),
         *("-retrieve", f"{jars}/[artifact]-[revision](-[classifier]).[ext]"),
     ]
+    if artifact.archive is not None:
+        settings = scratch / "settings.xml"
+        settings.write_text(_NO_POMS)
+        command += ["-settings", str(settings)]
     try:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_TIMEOUT_S, check=False)
         output, failed = ended.stdout + ended.stderr, ended.returncode != 0
     except subprocess.TimeoutExpired:
         output, failed = f"no end after {_FETCH_TIMEOUT_S} s", True
+    if not failed:
+        _unpack(jars)
     if failed or not any(jars.glob("*.jar")):
         log = cache_folder() / f"{artifact.name}-{artifact.version}.fetch.log"
         log.write_text(output)
@@ -131,6 +155,13 @@ def _retrieve(artifact: Artifact, jars: Path, scratch: Path) -> None:
             " Nothing was kept: try again, with network access to Maven's central repository."
             f" Ivy's own words are in {log}"
         )
+
+
+def _unpack(jars: Path) -> None:
+    for archive in jars.glob("*.tar.gz"):
+        with tarfile.open(archive) as packed:
+            packed.extractall(jars, filter="data")
+        archive.unlink()
 
 
 def _reason(ivy_output: str) -> str:
@@ -142,17 +173,25 @@ def _reason(ivy_output: str) -> str:
 
 def _ivy_description(artifact: Artifact) -> str:
     dependencies = "".join(
-        f'<dependency org="{group}" name="{name}" rev="{version}" conf="default->default"/>'
+        f'<dependency org="{group}" name="{name}" rev="{version}" conf="default->default">'
+        f"{_archive_description(name, artifact.archive)}</dependency>"
         for group, name, version in artifact.modules
     )
     excludes = "".join(f'<exclude org="{group}"/>' for group in artifact.excluded_groups) + "".join(
         f'<exclude module="{name}"/>' for name in artifact.excluded_names
     )
     return (
-        '<ivy-module version="2.0"><info organisation="local" module="services"/>'
+        '<ivy-module version="2.0" xmlns:m="http://ant.apache.org/ivy/maven">'
+        '<info organisation="local" module="services"/>'
         '<configurations><conf name="default"/></configurations>'
         f"<dependencies>{dependencies}{excludes}</dependencies></ivy-module>"
     )
+
+
+def _archive_description(name: str, classifier: str | None) -> str:
+    if classifier is None:
+        return ""
+    return f'<artifact name="{name}" type="tar.gz" ext="tar.gz" m:classifier="{classifier}"/>'
 
 
 def _pyspark_folder() -> Path:
