@@ -10,14 +10,11 @@ import pyarrow.parquet as pq
 
 from loader.config.output import WriteConfig
 from loader.errors import StorageUnavailable
+from loader.formats.metadata import is_typed, metadata
+from loader.formats.names import KAFKA
+from loader.sink import leaves
 from loader.storage.protocol import Storage
 from loader.values import DataFile, OffsetRange, layout
-
-STATISTICS = ["topic", "partition", "offset", "timestamp"]
-DICTIONARIES = ["topic", "partition", "timestampType"]
-"""Keys and values mostly differ from row to row: a dictionary of them costs time and saves nothing."""
-
-ORDER = ("partition", "offset")
 
 
 @dataclass(slots=True)
@@ -63,9 +60,9 @@ class ParquetFile:
             self._schema,
             compression=config.compression,
             compression_level=config.compression_level,
-            use_dictionary=DICTIONARIES,
-            write_statistics=STATISTICS,
-            sorting_columns=[pq.SortingColumn(self._schema.get_field_index(name)) for name in ORDER],
+            use_dictionary=leaves.dictionaries(self._schema),
+            write_statistics=leaves.statistics(self._schema),
+            sorting_columns=pq.SortingColumn.from_ordering(self._schema, leaves.order(self._schema)),
             coerce_timestamps="us",
             write_batch_size=16 * 1024,
             store_schema=False,  # it would make the topic a category for pandas, and says nothing else
@@ -79,21 +76,20 @@ class ParquetFile:
 
     def write_row_group(self, batches: Sequence[tuple[OffsetRange, pa.RecordBatch]]) -> None:
         """Write batches, each with the planned range it is of, as one row group."""
-        table = pa.Table.from_batches([rows for _, rows in batches])
-        at = self._schema.get_field_index("topic")
-        topics = _repeated(batches[0][0].topic, table.num_rows)
-        table = table.set_column(at, self._schema.field(at), topics)
+        table = _with_one_topic(
+            pa.Table.from_batches([rows for _, rows in batches]), batches[0][0].topic, self._schema
+        )
         self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
         for wanted, rows in batches:
             self._note(wanted, rows)
 
     def _note(self, wanted: OffsetRange, rows: pa.RecordBatch) -> None:
-        offsets = rows.column("offset")
+        offsets = metadata(rows, "offset")
         first, last = offsets[0].as_py(), offsets[-1].as_py()
         span = self._summary.spans.setdefault(wanted, _Span(first, last + 1))
         span.end_offset = last + 1
         self._summary.row_count += rows.num_rows
-        timestamps = rows.column("timestamp").cast(pa.int64())
+        timestamps = metadata(rows, "timestamp").cast(pa.int64())
         if timestamps.null_count < len(timestamps):
             bounds = pc.min_max(timestamps)
             low, high = bounds["min"].as_py(), bounds["max"].as_py()
@@ -153,8 +149,36 @@ class ParquetFile:
 
 def _with_topic_as_dictionary(schema: pa.Schema) -> pa.Schema:
     """The schema that the writer gets: a file has one topic, and need not look at it row by row."""
+    if not is_typed(schema):
+        return _with_words(schema)
+    at = schema.get_field_index(KAFKA)
+    fields = _with_words(pa.schema(list(schema.field(at).type)))
+    return schema.set(at, schema.field(at).with_type(pa.struct(list(fields))))
+
+
+def _with_words(schema: pa.Schema) -> pa.Schema:
     at = schema.get_field_index("topic")
     return schema.set(at, schema.field(at).with_type(pa.dictionary(pa.int32(), pa.string())))
+
+
+def _with_one_topic(table: pa.Table, topic: str, schema: pa.Schema) -> pa.Table:
+    """The rows with their topic as `_with_topic_as_dictionary` has it."""
+    if not is_typed(schema):
+        at = schema.get_field_index("topic")
+        return table.set_column(at, schema.field(at), _repeated(topic, table.num_rows))
+    at = schema.get_field_index(KAFKA)
+    fields = list(schema.field(at).type)
+    chunks = [
+        pa.StructArray.from_arrays(
+            [
+                _repeated(topic, len(chunk)) if field.name == "topic" else chunk.field(field.name)
+                for field in fields
+            ],
+            fields=fields,
+        )
+        for chunk in table.column(at).chunks
+    ]
+    return table.set_column(at, schema.field(at), pa.chunked_array(chunks, schema.field(at).type))
 
 
 def _repeated(word: str, count: int) -> pa.DictionaryArray:

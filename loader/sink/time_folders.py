@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from loader.formats.metadata import metadata
 from loader.sink.columns import indices, integers, nulls
 
 HOUR_US = 3_600_000_000
@@ -23,7 +24,7 @@ def split_by_time(rows: pa.RecordBatch, partition_by: str) -> Iterator[tuple[int
     if partition_by == "none":
         yield 0, rows
         return
-    hours = _folder_hours(rows.column("timestamp"), HOURS_OF[partition_by])
+    hours = _folder_hours(metadata(rows, "timestamp"), HOURS_OF[partition_by])
     if hours.min() == hours.max():
         yield _hour_or_none(hours[0]), rows
         return

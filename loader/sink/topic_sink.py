@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from loader.config.output import WriteConfig
 from loader.errors import CoverageGap, LoaderError
+from loader.formats.metadata import metadata
 from loader.sink.columns import integers
 from loader.sink.parquet_file import ParquetFile
 from loader.sink.time_folders import split_by_time
@@ -38,7 +39,9 @@ class TopicSink:
     At most `config.row_group_bytes` wait in all; when they are spread over many folders, the largest
     is written as a smaller row group.
 
-    name_prefix  of the staged files; no other sink of any attempt may have it
+    name_prefix    of the staged files; no other sink of any attempt may have it, but for the one of the same
+                   topic's quarantine
+    is_quarantine  whether the rows are those that could not be decoded: readers of the topic do not see them
     """
 
     def __init__(
@@ -50,6 +53,8 @@ class TopicSink:
         config: WriteConfig,
         name_prefix: str,
         provenance: Mapping[str, str],
+        *,
+        is_quarantine: bool = False,
     ) -> None:
         self._storage = storage
         self._staged_folder = staged_folder
@@ -58,6 +63,8 @@ class TopicSink:
         self._config = config
         self._name_prefix = name_prefix
         self._provenance = provenance
+        self._is_quarantine = is_quarantine
+        self._partition_by = "none" if is_quarantine else config.partition_by
         self._folders: dict[int | None, _Folder] = {}
         self._waiting_bytes = 0
         self._opened_count = 0
@@ -73,7 +80,7 @@ class TopicSink:
         if not rows.num_rows:
             return
         self._check_offsets(wanted, rows)
-        for hour, part in split_by_time(rows, self._config.partition_by):
+        for hour, part in split_by_time(rows, self._partition_by):
             folder = self._folders.get(hour)
             if folder is None:
                 folder = self._folders[hour] = _Folder(self._path_of(hour))
@@ -88,7 +95,7 @@ class TopicSink:
             self._write_row_group(largest)
 
     def _check_offsets(self, wanted: OffsetRange, rows: pa.RecordBatch) -> None:
-        offsets = integers(rows.column("offset"))
+        offsets = integers(metadata(rows, "offset"))
         last = self._last_offsets.get(wanted, wanted.start_offset - 1)
         rises = offsets[0] > last and bool((np.diff(offsets) > 0).all())
         if not rises or offsets[-1] >= wanted.end_offset:
@@ -100,19 +107,8 @@ class TopicSink:
         self._last_offsets[wanted] = int(offsets[-1])
 
     def close(self, loaded: Sequence[LoadedRange]) -> tuple[DataFile, ...]:
-        """Write what waits, finish every file, and say which there are.
-
-        loaded  what the rows are of: goes to the footers of the last files, so that the counts of offsets
-                without a row can be read from the files alone
-        """
-        for folder in list(self._folders.values()):
-            self._write_row_group(folder)
-        share = {
-            "ranges": [encode_loaded_range(each) for each in loaded],
-            "file_count": self._opened_count,
-        }
-        self._close_at_once({"loader.share": json.dumps(share)})
-        return tuple(self._files)
+        """Write what waits, finish every file, and say which there are; see `close_together`."""
+        return close_together([self], loaded)
 
     def __enter__(self) -> "TopicSink":
         return self
@@ -133,10 +129,13 @@ class TopicSink:
             error.add_note(f"Files of {self._topic} staged in {self._staged_folder} may be left: {leftover}")
 
     def _staged_name(self, number: int) -> str:
-        return f"{self._name_prefix}-{number}.parquet"
+        # What stands before the last dash tells an attempt at a topic: also its quarantine is of that.
+        return f"{self._name_prefix}-{'q' if self._is_quarantine else ''}{number}.parquet"
 
     def _path_of(self, hour: int | None) -> str:
-        time = layout.time_folder(self._config.partition_by, hour)
+        if self._is_quarantine:
+            return layout.quarantine_folder(self._topic)
+        time = layout.time_folder(self._partition_by, hour)
         return layout.topic_folder(self._topic) + (f"/{time}" if time else "")
 
     def _write_row_group(self, folder: _Folder) -> None:
@@ -158,21 +157,45 @@ class TopicSink:
         folder.file = ParquetFile(self._storage, self._staged_folder, staged_name, self._schema, self._config)
         return folder.file
 
-    def _close_at_once(self, facts: Mapping[str, str]) -> None:
-        """Close every file that is open.
-
-        The end of a file is mostly waiting: half a second on HDFS until a DataNode has reported its last
-        block, on a disk for fsync. When one fails, the others end first: `__exit__` deletes all by name.
-        """
-        ending = [(folder.path, folder.file) for folder in self._folders.values() if folder.file is not None]
-        for folder in self._folders.values():
-            folder.file = None
-        footer = {**self._provenance, **facts}
-        with ThreadPoolExecutor(max_workers=MAX_OPEN_FILES, thread_name_prefix="close") as threads:
-            self._files += threads.map(lambda each: each[1].close(each[0], footer), ending)
-
     def _close_file(self, folder: _Folder) -> None:
         if folder.file is None:
             return
         file, folder.file = folder.file, None
         self._files.append(file.close(folder.path, self._provenance))
+
+
+def close_together(sinks: Sequence[TopicSink], loaded: Sequence[LoadedRange]) -> tuple[DataFile, ...]:
+    """Write what waits in the sinks of one topic, finish every file, and say which there are.
+
+    The end of a file is mostly waiting: half a second on HDFS until a DataNode has reported its last block,
+    on a disk for fsync. When one fails, the others end first: each sink's `__exit__` deletes its own by name.
+
+    loaded  what the rows are of: goes to the footers of the last files, so that the counts of offsets
+            without a row can be read from the files alone
+    """
+    for sink in sinks:
+        for folder in list(sink._folders.values()):
+            sink._write_row_group(folder)
+    share = {
+        "ranges": [encode_loaded_range(each) for each in loaded],
+        "file_count": sum(sink._opened_count for sink in sinks),
+    }
+    footer = {"loader.share": json.dumps(share)}
+    ending = [
+        (sink, folder.path, folder.file)
+        for sink in sinks
+        for folder in sink._folders.values()
+        if folder.file is not None
+    ]
+    for sink in sinks:
+        for folder in sink._folders.values():
+            folder.file = None
+
+    def end(of: tuple[TopicSink, str, ParquetFile]) -> DataFile:
+        sink, path, file = of
+        return file.close(path, {**sink._provenance, **footer})
+
+    with ThreadPoolExecutor(max_workers=MAX_OPEN_FILES, thread_name_prefix="close") as threads:
+        for (sink, _, _), file in zip(ending, list(threads.map(end, ending)), strict=True):
+            sink._files.append(file)
+    return tuple(file for sink in sinks for file in sink._files)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from loader.values import layout
 from loader.values.offsets import OffsetRange
 
 
@@ -22,3 +23,8 @@ class DataFile:
     ranges: tuple[OffsetRange, ...]
     min_timestamp_ms: int | None
     max_timestamp_ms: int | None
+
+    @property
+    def is_quarantine(self) -> bool:
+        """Whether its rows are records that could not be decoded."""
+        return layout.is_quarantined(self.path)

@@ -1,6 +1,7 @@
 """Where everything lies below a destination, and what it is called.
 
     <topic>/dt=2026-11-22/hour=10/<name>.parquet    published rows
+    _quarantine/<topic>/<name>.parquet              records that could not be decoded
     _loader/<job>/job.json                          identity of the job
     _loader/<job>/commits/<20 digits>.json          the ledger
     _loader/<job>/runs/<run id>/                    one run's staged files
@@ -18,6 +19,7 @@ from datetime import UTC, datetime
 from loader.values.offsets import OffsetRange
 
 LOADER_FOLDER = "_loader"
+QUARANTINE_FOLDER = "_quarantine"
 NO_TIME_FOLDER = "dt=__HIVE_DEFAULT_PARTITION__"
 """Where rows without a timestamp go: the name by which Hive and Spark read a null."""
 
@@ -30,6 +32,16 @@ HIDING_CHARACTERS = {"_": "%5F", ".": "%2E"}
 def topic_folder(topic: str) -> str:
     """The folder of a topic's rows."""
     return HIDING_CHARACTERS.get(topic[0], topic[0]) + topic[1:]
+
+
+def quarantine_folder(topic: str) -> str:
+    """The folder of a topic's records that could not be decoded."""
+    return f"{QUARANTINE_FOLDER}/{topic_folder(topic)}"
+
+
+def is_quarantined(path: str) -> bool:
+    """Whether a file of this published path holds records that could not be decoded."""
+    return path.startswith(f"{QUARANTINE_FOLDER}/")
 
 
 def job_folder(job: str) -> str:

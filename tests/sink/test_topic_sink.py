@@ -292,6 +292,8 @@ def test_a_file_that_came_out_short_is_found_and_removed(tmp_path: Path) -> None
 class OneShort(LocalStorage):
     """A disk on which one file of several comes out short, and that knows which were finished."""
 
+    short_name = "-1.parquet"
+
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.ended: list[str] = []
@@ -301,7 +303,7 @@ class OneShort(LocalStorage):
         append, finish = file._append, file._finish
 
         def fill(data: memoryview) -> None:
-            append(data[:-1] if path.endswith("-1.parquet") and len(data) > 100 else data)
+            append(data[:-1] if path.endswith(self.short_name) and len(data) > 100 else data)
 
         def note() -> None:
             finish()
