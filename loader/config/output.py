@@ -54,8 +54,9 @@ class WriteConfig(Section):
     """The Parquet files."""
 
     partition_by: Literal["hour", "day", "none"] = "hour"
-    """Folders by record timestamp, UTC: dt=2026-11-22/hour=10, dt=2026-11-22, or none. Finer folders let
-    queries skip more, and make more, smaller files."""
+    """Folders by time, UTC: dt=2026-11-22/hour=10, dt=2026-11-22, or none. The time is the record's
+    timestamp, unless `time` of the topic names another. Finer folders let queries skip more, and make more,
+    smaller files."""
 
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
     """zstd is small and fast; snappy and lz4 take less CPU and more space; gzip suits old readers."""

@@ -14,6 +14,7 @@ from pydantic_core import core_schema
 from loader.config.job import JobConfig
 from loader.config.section import Section
 from loader.config.starts import Earliest
+from loader.config.times import RecordTime
 
 
 class _TomlSchema(GenerateJsonSchema):
@@ -28,7 +29,9 @@ class _TomlSchema(GenerateJsonSchema):
         return super().default_schema(schema)
 
     def encode_default(self, dft: Any) -> Any:
-        return "earliest" if isinstance(dft, Earliest) else super().encode_default(dft)
+        if isinstance(dft, Earliest):
+            return "earliest"
+        return "record" if isinstance(dft, RecordTime) else super().encode_default(dft)
 
 
 def job_schema() -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from loader.config.formats import FormatConfig, RawFormat
 from loader.config.section import Conflict, Section
 from loader.config.starts import AtOffsets, Earliest, StartField
+from loader.config.times import FieldTime, LoadTime, RecordTime, TimeConfig
 
 
 def _topic_name(name: str) -> str:
@@ -73,6 +74,27 @@ class TopicConfig(Section):
     instead: a number, or below 1 a fraction of the records. Where all records of the topic are bad, only a
     number lets them pass."""
 
+    time: TimeConfig = RecordTime()
+    """By which time, in UTC, rows lie in the folders of write.partition_by. "record": the record's timestamp.
+    "load": when the run began that loads them. { field = "ordered_at" }: that column of the value, under the
+    name that `rename` gives it, a timestamp or a date. Rows without that time, like tombstones where it is a
+    field, are in the folder __HIVE_DEFAULT_PARTITION__; late ones in that of their own hour."""
+
+    absurd_times: Literal["keep", "quarantine", "load_time"] = "keep"
+    """What becomes of rows of a time that cannot be right, before `oldest_days` or after `future_minutes`:
+    kept in the folder of that time; kept out of the rows and put into the quarantine, where they count as bad
+    records; or kept in the folder of the time when the run began. A first load of old records meets many that
+    are just old."""
+
+    oldest_days: Annotated[int, Field(ge=1, le=100_000)] = 365
+    """A row is absurd when its time is more days before the run than this. Counts only where `absurd_times`
+    is not "keep". Lower finds wrong clocks sooner, and takes more old records for wrong."""
+
+    future_minutes: Annotated[int, Field(ge=0, le=10_000_000)] = 60
+    """A row is absurd when its time is more minutes after the begin of the run than this. Counts only where
+    `absurd_times` is not "keep". Producers' clocks run ahead, and a run reads records that are written after
+    its begin; higher bears more of both."""
+
     @property
     def label(self) -> str:
         """The name or the pattern: how messages call this entry."""
@@ -85,7 +107,7 @@ class TopicConfig(Section):
         return re.fullmatch(self.pattern or "", topic) is not None
 
     def conflicts(self) -> Iterator[Conflict]:
-        """A name and a pattern, neither, or offsets for more than one topic."""
+        """A name and a pattern, neither, offsets for more than one topic, or times that cannot be."""
         if self.name is None and self.pattern is None:
             yield Conflict(("name", "pattern"), "needs a name or a pattern")
         if self.name is not None and self.pattern is not None:
@@ -95,3 +117,21 @@ class TopicConfig(Section):
                 ("pattern", "start"),
                 "start.offsets needs a name: offsets of one topic mean nothing in another",
             )
+        if isinstance(self.time, FieldTime) and self.value.format in ("raw", "string"):
+            yield Conflict(
+                ("time", "value"),
+                f"time.field ({self.time.field}) needs a value with fields: its format is"
+                f" {self.value.format}",
+            )
+        if isinstance(self.time, LoadTime) and self.absurd_times != "keep":
+            yield Conflict(
+                ("time", "absurd_times"),
+                f'absurd_times = "{self.absurd_times}" has nothing to judge: with time = "load" every row has'
+                " the time of its run",
+            )
+        for bound in ("oldest_days", "future_minutes"):
+            if bound in self.model_fields_set and self.absurd_times == "keep":
+                yield Conflict(
+                    (bound, "absurd_times"),
+                    f'{bound} bounds nothing while absurd_times is "keep": write "quarantine" or "load_time"',
+                )

@@ -5,6 +5,7 @@ import pytest
 from loader.config.job import JobConfig
 from loader.config.load import load_config
 from loader.config.starts import AtOffsets, AtTimestamp, Earliest, Latest
+from loader.config.times import FieldTime, LoadTime, RecordTime, Time
 from loader.errors import ConfigError
 
 SMALLEST = """
@@ -277,12 +278,49 @@ def test_a_destination_has_one_spelling(tmp_path: Path, url: str, kept: str) -> 
             '[[topics]]\npattern = "b"\nstart = { offsets = { 0 = 1 } }',
             "topics[b]: start.offsets needs a name: offsets of one topic mean nothing in another",
         ),
+        (
+            '[[topics]]\nname = "a"\ntime = { field = "at" }\nvalue = { format = "string" }',
+            "topics[a]: time.field (at) needs a value with fields: its format is string",
+        ),
+        (
+            '[[topics]]\nname = "a"\ntime = "load"\nabsurd_times = "quarantine"',
+            'topics[a]: absurd_times = "quarantine" has nothing to judge: with time = "load" every row has'
+            " the time of its run",
+        ),
+        (
+            '[[topics]]\nname = "a"\noldest_days = 30',
+            'topics[a]: oldest_days bounds nothing while absurd_times is "keep": write "quarantine" or'
+            ' "load_time"',
+        ),
     ],
 )
 def test_keys_that_contradict_each_other_are_told_with_their_values(
     tmp_path: Path, text: str, problem: str
 ) -> None:
     assert problems(tmp_path, ORDERS + text) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("written", "time"),
+    [
+        ("", RecordTime()),
+        ('time = "record"', RecordTime()),
+        ('time = "load"', LoadTime()),
+        ('time = { field = "at" }\nvalue = { format = "json", columns = { at = "date" } }', FieldTime("at")),
+    ],
+)
+def test_a_topic_lies_in_folders_by_one_of_three_times(tmp_path: Path, written: str, time: Time) -> None:
+    [topic] = load(tmp_path, ORDERS + written).topics
+
+    assert topic.time == time
+    assert (topic.absurd_times, topic.oldest_days, topic.future_minutes) == ("keep", 365, 60)
+
+
+@pytest.mark.parametrize("written", ['"now"', "{}", '{ field = "" }', "{ field = 1 }", "1"])
+def test_any_other_time_is_refused_by_what_there_is(tmp_path: Path, written: str) -> None:
+    [problem] = problems(tmp_path, ORDERS + f"time = {written}")
+
+    assert problem.startswith('topics[orders].time: must be "record", "load" or { field = "ordered_at" }')
 
 
 def test_a_stall_is_not_found_before_a_request_is_given_up(tmp_path: Path) -> None:
