@@ -37,7 +37,7 @@ from loader.values import (
     layout,
 )
 
-DECODED_AHEAD_BYTES = 16 * 1024 * 1024
+DECODED_AHEAD_BYTES = 48 * 1024 * 1024
 """Of rows that wait to be written: while a row group is encoded, the next is decoded."""
 
 

@@ -255,8 +255,15 @@ def _ends(
         return None
     latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     places = [TopicPartition(name, part) for name in workload.topics for part in range(workload.partitions)]
-    answers = admin.list_offsets(dict.fromkeys(places, latest), isolation_level=isolation, request_timeout=60)
     ends: dict[str, list[int]] = {name: [0] * workload.partitions for name in workload.topics}
-    for place, future in answers.items():
-        ends[place.topic][place.partition] = int(future.result().offset)
+    give_up = time.monotonic() + 60
+    while places:
+        answers = admin.list_offsets(dict.fromkeys(places, latest), isolation_level=isolation)
+        for place, future in answers.items():
+            try:
+                ends[place.topic][place.partition] = int(future.result(timeout=60).offset)
+                places.remove(place)
+            except KafkaException:  # a broker that has just started leads its partitions one after another
+                if time.monotonic() > give_up:
+                    raise
     return ends
