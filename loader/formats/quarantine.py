@@ -1,11 +1,14 @@
 """Records that could not be decoded: kept raw, each with the reason."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from loader.formats.protocol import BadValues
 from loader.records.schema import RAW_SCHEMA
+from loader.values.bad_records import BadRecord, beginning_of
 
 REASON_FIELDS = (
     pa.field("format", pa.string()),
@@ -14,36 +17,48 @@ REASON_FIELDS = (
     pa.field("error_text", pa.string()),
     pa.field("run_id", pa.string()),
 )
-"""format is what could not be decoded, `json` or `key: avro`; schema_id the registry's, where the value names
-one; error_class the same word for all of a kind; error_text for a person; run_id the run that met it."""
+"""format is what could not be decoded, `json` or `key: avro`, or `time` where that is absurd; schema_id the
+registry's, where the value names one; error_class the same word for all of a kind; error_text for a person;
+run_id the run that met it."""
 
 QUARANTINE_SCHEMA = pa.schema([*RAW_SCHEMA, *REASON_FIELDS])
 
 
-def quarantined(
-    rows: pa.RecordBatch, bad: BadValues, bad_keys: BadValues, format_names: tuple[str, str], run_id: str
-) -> pa.RecordBatch:
-    """The bad ones of raw rows, in their order. A record whose value and key are bad is told by its value.
+def quarantined(rows: pa.RecordBatch, bad_by_format: Mapping[str, BadValues], run_id: str) -> pa.RecordBatch:
+    """The bad ones of raw rows, in their order.
 
-    format_names  of values and of keys
+    bad_by_format  by what could not be decoded, or is absurd; what is bad by several is told by the first
     """
-    numbers = np.concatenate([bad.rows, bad_keys.rows])
-    # The first of equal ones, which is the value's.
-    places, firsts = np.unique(numbers, return_index=True)
+    every = list(bad_by_format.values())
+    # The first of equal ones, which is that of the first format.
+    places, firsts = np.unique(np.concatenate([bad.rows for bad in every]), return_index=True)
     first = _numbers(firsts)
-    value_format, key_format = format_names
-    formats = pa.concat_arrays(
-        [pa.repeat(value_format, len(bad)), pa.repeat(f"key: {key_format}", len(bad_keys))]
-    )
+    formats = pa.concat_arrays([pa.repeat(name, len(bad)) for name, bad in bad_by_format.items()])
     reasons = [
         formats.take(first),
-        pa.concat_arrays([bad.schema_ids, bad_keys.schema_ids]).take(first),
-        pa.concat_arrays([bad.error_classes, bad_keys.error_classes]).take(first),
-        pa.concat_arrays([bad.error_texts, bad_keys.error_texts]).take(first),
+        pa.concat_arrays([bad.schema_ids for bad in every]).take(first),
+        pa.concat_arrays([bad.error_classes for bad in every]).take(first),
+        pa.concat_arrays([bad.error_texts for bad in every]).take(first),
         pa.repeat(run_id, len(places)),
     ]
     raw = rows.take(_numbers(places))
     return pa.RecordBatch.from_arrays([*raw.columns, *reasons], schema=QUARANTINE_SCHEMA)
+
+
+def first_bad_records(rows: pa.RecordBatch, most: int) -> list[BadRecord]:
+    """The first of quarantined rows, as messages tell of them."""
+    return [
+        BadRecord(
+            row["topic"],
+            row["partition"],
+            row["offset"],
+            row["format"],
+            row["error_class"],
+            row["error_text"],
+            beginning_of(row["key"] if row["format"].startswith("key: ") else row["value"]),
+        )
+        for row in rows.slice(0, most).to_pylist()
+    ]
 
 
 def _numbers(numbers: NDArray[np.int64]) -> pa.Array:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from loader.formats.arrow_types import schema_of
 from loader.formats.conform import conformed
 from loader.formats.names import KAFKA, VALUE, column_names
 from loader.formats.protocol import BadValues, SchemaSource, ValueDecoder, ValueSpec
@@ -29,10 +30,12 @@ class FormattedRows(NamedTuple):
 
 
 def typed_schema(topic: str, topic_format: TopicFormat) -> pa.Schema:
-    """The columns of a topic's typed rows: those of the value, then `kafka`.
+    """The columns of a topic's rows: those of the value, then `kafka`; of a raw topic as Kafka has them.
 
     Raises ConfigError for names that no columns can have, saying which; so ask before anything is written.
     """
+    if topic_format.is_raw:
+        return RAW_SCHEMA
     return pa.schema([*_value_fields(topic, topic_format), pa.field(KAFKA, _kafka_type(topic_format))])
 
 
@@ -53,27 +56,25 @@ def _kafka_type(topic_format: TopicFormat) -> pa.StructType:
 
 
 class RecordFormatter:
-    """Decodes values and keys of one topic. Used by one thread at a time.
+    """Decodes values and keys of one topic, and judges their times. Used by one thread at a time.
 
-    schemas       where decoders learn of schema ids that the driver did not know
-    table_schema  the columns of the topic's table, where it has more or wider ones than the format: the
-                  value's, and `kafka` where that has grown; None where they are those of the format
+    Good rows have the columns of the topic's table, where it has others or wider ones than the formats give.
+
+    schemas  where decoders learn of schema ids that the driver did not know
+
+    Raises ConfigError as `typed_schema` does.
     """
 
-    def __init__(
-        self,
-        topic: str,
-        topic_format: TopicFormat,
-        schemas: SchemaSource,
-        run_id: str,
-        table_schema: pa.Schema | None = None,
-    ) -> None:
+    def __init__(self, topic: str, topic_format: TopicFormat, schemas: SchemaSource, run_id: str) -> None:
         self._own_schema = typed_schema(topic, topic_format)
-        self._schema = self._own_schema if table_schema is None else _whole(table_schema, self._own_schema)
+        columns = topic_format.columns
+        self._schema = self._own_schema if columns is None else schema_of(columns)
         self._value = _decoder(topic_format.value, schemas)
         self._key = _decoder(topic_format.key, schemas)
         self._keep_value = topic_format.keep_value
-        self._format_names = (_name(topic_format.value), _name(topic_format.key))
+        self._value_name, self._key_name = _name(topic_format.value), f"key: {_name(topic_format.key)}"
+        self._is_raw = topic_format.is_raw
+        self._times = topic_format.times
         self._run_id = run_id
 
     @property
@@ -85,15 +86,14 @@ class RecordFormatter:
         """Sort out raw rows. Never raises for what a producer may have written: that is in `bad`."""
         values, bad = _decoded(self._value, rows.column("value"))
         keys, bad_keys = _decoded(self._key, rows.column("key"))
-        typed = self._typed(rows, values, keys)
-        if not len(bad) and not len(bad_keys):
+        typed = rows if self._is_raw else self._typed(rows, values, keys)
+        bad_times = self._times.bad(typed)
+        if not len(bad) and not len(bad_keys) and not len(bad_times):
             return FormattedRows(typed, None)
         is_good = np.ones(rows.num_rows, np.bool_)
-        is_good[bad.rows] = is_good[bad_keys.rows] = False
-        return FormattedRows(
-            typed.filter(_booleans(is_good)),
-            quarantined(rows, bad, bad_keys, self._format_names, self._run_id),
-        )
+        is_good[bad.rows] = is_good[bad_keys.rows] = is_good[bad_times.rows] = False
+        by_format = {self._value_name: bad, self._key_name: bad_keys, "time": bad_times}
+        return FormattedRows(typed.filter(_booleans(is_good)), quarantined(rows, by_format, self._run_id))
 
     def _typed(self, rows: pa.RecordBatch, values: pa.Array, keys: pa.Array) -> pa.RecordBatch:
         columns = values.flatten() if pa.types.is_struct(values.type) else [values]
@@ -102,7 +102,7 @@ class RecordFormatter:
             metadata.append(rows.column("value"))
         columns.append(pa.StructArray.from_arrays(metadata, fields=list(self._own_schema.field(KAFKA).type)))
         typed = pa.RecordBatch.from_arrays(columns, schema=self._own_schema)
-        if self._schema is self._own_schema:
+        if self._schema.equals(self._own_schema):
             return typed
         known = set(self._own_schema.names)
         grown = [
@@ -112,13 +112,6 @@ class RecordFormatter:
             for field in self._schema
         ]
         return pa.RecordBatch.from_arrays(grown, schema=self._schema)
-
-
-def _whole(table_schema: pa.Schema, own_schema: pa.Schema) -> pa.Schema:
-    """The table's columns, and `kafka` last."""
-    fields = [field for field in table_schema if field.name != KAFKA]
-    has_grown = KAFKA in table_schema.names
-    return pa.schema([*fields, (table_schema if has_grown else own_schema).field(KAFKA)])
 
 
 def _decoder(spec: ValueSpec | None, schemas: SchemaSource) -> ValueDecoder | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from loader.formats.arrow_types import columns_of, schema_of
 from loader.formats.evolution import merged
 from loader.formats.record_formatter import typed_schema
+from loader.formats.times import require_time_column
 from loader.formats.topic_format import TopicFormat
 from loader.values.column_types import StructType
 
@@ -14,11 +15,14 @@ def with_table_columns(topic: str, topic_format: TopicFormat, known: StructType 
 
     known  as the newest commit has them; None where no typed row of the topic is committed
 
-    Raises ConfigError for names that no column can have, SchemaChanged for columns that do not fit to those
-    that are known. A raw topic has no columns of its own, and comes back as it is.
+    Raises ConfigError for names that no column can have and for a time that is no column, SchemaChanged for
+    columns that do not fit to those that are known. A raw topic has no columns of its own, and comes back as
+    it is.
     """
     if topic_format.is_raw:
         return topic_format
     known_schema = None if known is None else schema_of(known)
-    table = merged(known_schema, typed_schema(topic, topic_format), topic, topic_format.schema_ids)
+    own_schema = typed_schema(topic, topic_format)
+    require_time_column(topic, topic_format.times, own_schema)
+    table = merged(known_schema, own_schema, topic, topic_format.schema_ids)
     return replace(topic_format, columns=columns_of(table))

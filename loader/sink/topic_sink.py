@@ -12,6 +12,7 @@ import pyarrow as pa
 from loader.config.output import WriteConfig
 from loader.errors import CoverageGap, LoaderError
 from loader.formats.metadata import metadata
+from loader.formats.times import BY_RECORD_TIME, RowTimes
 from loader.sink.columns import integers
 from loader.sink.parquet_file import ParquetFile
 from loader.sink.time_folders import split_by_time
@@ -42,6 +43,7 @@ class TopicSink:
     name_prefix    of the staged files; no other sink of any attempt may have it, but for the one of the same
                    topic's quarantine
     is_quarantine  whether the rows are those that could not be decoded: readers of the topic do not see them
+    times          by which rows lie in folders
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class TopicSink:
         provenance: Mapping[str, str],
         *,
         is_quarantine: bool = False,
+        times: RowTimes = BY_RECORD_TIME,
     ) -> None:
         self._storage = storage
         self._staged_folder = staged_folder
@@ -64,6 +67,7 @@ class TopicSink:
         self._name_prefix = name_prefix
         self._provenance = provenance
         self._is_quarantine = is_quarantine
+        self._times = times
         self._partition_by = "none" if is_quarantine else config.partition_by
         self._folders: dict[int | None, _Folder] = {}
         self._waiting_bytes = 0
@@ -80,7 +84,7 @@ class TopicSink:
         if not rows.num_rows:
             return
         self._check_offsets(wanted, rows)
-        for hour, part in split_by_time(rows, self._partition_by):
+        for hour, part in split_by_time(rows, self._partition_by, self._times):
             folder = self._folders.get(hour)
             if folder is None:
                 folder = self._folders[hour] = _Folder(self._path_of(hour))

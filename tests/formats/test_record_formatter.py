@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from loader.errors import ConfigError
+from loader.formats.arrow_types import columns_of
 from loader.formats.names import column_names
 from loader.formats.protocol import BadValues, DecodedValues, NoSchemas, SchemaSource
 from loader.formats.quarantine import QUARANTINE_SCHEMA
@@ -71,8 +72,8 @@ def raw_rows() -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns, schema=RAW_SCHEMA)
 
 
-def formatted(topic_format: TopicFormat, table_schema: pa.Schema | None = None) -> FormattedRows:
-    formatter = RecordFormatter("people", topic_format, NoSchemas(), "run-a", table_schema)
+def formatted(topic_format: TopicFormat) -> FormattedRows:
+    formatter = RecordFormatter("people", topic_format, NoSchemas(), "run-a")
     result = formatter.format(raw_rows().slice(1))
     assert result.good.schema == formatter.schema
     result.good.validate(full=True)
@@ -141,12 +142,16 @@ def test_values_without_fields_are_one_column() -> None:
 
 def test_rows_have_the_columns_of_a_table_that_has_grown() -> None:
     tags = pa.list_(pa.field("element", pa.string()))
-    table = pa.schema([("city", pa.string()), ("Age", pa.int64()), ("name", pa.string()), ("tags", tags)])
+    kafka = typed_schema("people", TopicFormat(value=Documents(), keep_value=True)).field("kafka")
+    table = pa.schema(
+        [("city", pa.string()), ("Age", pa.int64()), ("name", pa.string()), ("tags", tags), kafka]
+    )
 
-    result = formatted(TopicFormat(value=Documents(column_type=PERSON)), table)
+    result = formatted(TopicFormat(value=Documents(), columns=columns_of(table)))
 
-    kafka = typed_schema("people", TopicFormat(value=Documents())).field("kafka")
-    assert result.good.schema == pa.schema([*table, kafka])
+    assert result.good.schema == table
+    assert [row["kafka"]["offset"] for row in result.good.to_pylist()] == [12, 15, 17]
+    assert [row["kafka"]["value"] for row in result.good.to_pylist()] == [None] * 3
     assert [row["tags"] for row in result.good.to_pylist()] == [None, ["a", None], None]
     assert result.good.column("city").null_count == 3
 
