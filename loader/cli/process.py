@@ -22,7 +22,9 @@ def now_ms() -> int:
 def read_job(config_path: Path) -> Job:
     """The job of a config file, with its secrets. Raises ConfigError."""
     config = load_config(config_path)
-    found = resolve_secrets(config.kafka.security, os.environ, lambda name: Path(name).read_bytes())
+    found = resolve_secrets(
+        config.kafka.security, os.environ, lambda name: Path(name).read_bytes(), config.registry
+    )
     return open_job(config, found)
 
 

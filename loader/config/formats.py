@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from loader.config.section import Conflict, Section
-from loader.values.column_types import parse_type
+from loader.values.column_types import ColumnType, StructType, parse_type
 
 Filled = Annotated[str, Field(min_length=1)]
 
@@ -25,6 +25,15 @@ def _column_types(columns: Mapping[str, Any]) -> Mapping[str, Any]:
         else:
             raise ValueError(f'{name}: a type is a text like "long", or a table of fields')
     return columns
+
+
+def struct_of(columns: Mapping[str, Any]) -> StructType:
+    """The type that a table of `columns` spells, in the order in which it is written."""
+    fields: list[tuple[str, ColumnType]] = [
+        (name, struct_of(written) if isinstance(written, Mapping) else parse_type(written))
+        for name, written in columns.items()
+    ]
+    return StructType(tuple(fields))
 
 
 Columns = Annotated[dict[str, Any], AfterValidator(_column_types)]
@@ -110,6 +119,17 @@ class ProtobufFormat(Section):
                 "has descriptor_file and subject: values are either behind an id of the registry, or all"
                 " of one file's message",
             )
+
+
+def needs_registry(config: Section) -> bool:
+    """Whether values of this format name their schema by the registry's id."""
+    match config:
+        case AvroFormat():
+            return config.schema_file is None
+        case ProtobufFormat():
+            return config.descriptor_file is None
+        case _:
+            return False
 
 
 FormatConfig = Annotated[

@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from loader.config.formats import needs_registry
 from loader.config.kafka import KafkaConfig
 from loader.config.output import FetchConfig, LimitsConfig, PlanConfig, WriteConfig
+from loader.config.registry import RegistryConfig
 from loader.config.section import Conflict, Section
 from loader.config.topics import TopicConfig
 
@@ -55,6 +57,9 @@ class JobConfig(Section):
     topics: Annotated[tuple[TopicConfig, ...], Field(strict=False, min_length=1)]
     """The topics to load, each entry by name or by pattern."""
 
+    registry: RegistryConfig | None = None
+    """The schema registry, where values or keys name their schema by an id."""
+
     fetch: FetchConfig = Field(default_factory=FetchConfig)
     """How one task reads Kafka."""
 
@@ -74,13 +79,23 @@ class JobConfig(Section):
         return next(by_name, None) or next(by_pattern, None)
 
     def conflicts(self) -> Iterator[Conflict]:
-        """Timeouts that cut one another off, and topics asked for twice."""
+        """Timeouts that cut one another off, topics asked for twice, and schemas that are nowhere."""
         if self.kafka.request_timeout_ms <= self.fetch.max_wait_ms:
             yield Conflict(
                 ("kafka.request_timeout_ms", "fetch.max_wait_ms"),
                 f"kafka.request_timeout_ms ({self.kafka.request_timeout_ms}) must exceed"
                 f" fetch.max_wait_ms ({self.fetch.max_wait_ms}), or quiet fetches all time out",
             )
+        for number, entry in enumerate(self.topics):
+            sides = {"value": entry.value, "key": entry.key}
+            for side, chosen in sides.items() if self.registry is None else ():
+                if needs_registry(chosen):
+                    file = "schema_file" if chosen.format == "avro" else "descriptor_file"
+                    yield Conflict(
+                        (f"topics.{number}", "registry"),
+                        f"topics[{entry.label}].{side}: format {chosen.format} without {file} needs a"
+                        " schema registry; add [registry] with its url",
+                    )
         seen: dict[tuple[str | None, str | None], int] = {}
         for number, entry in enumerate(self.topics, 1):
             first = seen.setdefault((entry.name, entry.pattern), number)

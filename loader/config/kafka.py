@@ -86,7 +86,7 @@ class SecurityConfig(Section):
         if login and not uses_sasl:
             yield Conflict(
                 ("protocol", *login),
-                f"protocol {self.protocol} logs nobody in, so {_listed(login)} would not be used;"
+                f"protocol {self.protocol} logs nobody in, so {listed(login)} would not be used;"
                 f" set protocol to {'SASL_SSL' if self.protocol == 'SSL' else 'SASL_SSL or SASL_PLAINTEXT'}",
             )
         if self.password_file is not None and self.password_env is not None:
@@ -98,7 +98,7 @@ class SecurityConfig(Section):
             if unused:
                 yield Conflict(
                     ("sasl_mechanism", *unused),
-                    f"GSSAPI logs in by the Kerberos ticket of the user; remove {_listed(unused)}",
+                    f"GSSAPI logs in by the Kerberos ticket of the user; remove {listed(unused)}",
                 )
             return
         if self.username is None:
@@ -120,7 +120,7 @@ class SecurityConfig(Section):
             safer = "SASL_SSL" if self.protocol.startswith("SASL_") else "SSL"
             yield Conflict(
                 ("protocol", *keys),
-                f"protocol {self.protocol} does not encrypt, so {_listed(keys)} would not be used;"
+                f"protocol {self.protocol} does not encrypt, so {listed(keys)} would not be used;"
                 f" set protocol to {safer}",
             )
         if self.key_password_file is not None and self.key_password_env is not None:
@@ -130,13 +130,14 @@ class SecurityConfig(Section):
             )
         lonely = self._given("key_file", "key_password_file", "key_password_env")
         if lonely and self.certificate_file is None:
-            yield Conflict(("certificate_file", *lonely), f"{_listed(lonely)} needs certificate_file")
+            yield Conflict(("certificate_file", *lonely), f"{listed(lonely)} needs certificate_file")
 
     def _given(self, *keys: str) -> list[str]:
         return [key for key in keys if getattr(self, key) is not None]
 
 
-def _listed(keys: list[str]) -> str:
+def listed(keys: list[str]) -> str:
+    """Keys in a sentence: `a`, `a and b`, `a, b and c`."""
     return " and ".join(filter(None, [", ".join(keys[:-1]), keys[-1]]))
 
 

@@ -8,6 +8,7 @@ involves a replaced key is not reported, as it says nothing about what was writt
 import copy
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from typing import Any, get_args
@@ -27,6 +28,15 @@ _HARMLESS: Mapping[Place, Any] = {
     ("kafka",): {"bootstrap_servers": ["x:1"]},
     ("kafka", "bootstrap_servers"): ["x:1"],
     ("topics",): [{"name": "x"}],
+    ("registry",): {"url": "http://x"},
+    ("registry", "url"): "http://x",
+}
+_SECRETS = {
+    (("kafka", "security"), "password"),
+    (("kafka", "security"), "key_password"),
+    (("registry",), "password"),
+    (("registry",), "token"),
+    (("registry",), "key_password"),
 }
 _EXPECTED = {
     "int_type": "an integer",
@@ -122,8 +132,8 @@ def _text(error: ErrorDetails) -> str:
         return f"required {'table' if len(place) == 1 else 'key'} is missing"
     if kind == "value_error":
         return str(context["error"])
-    # What stands at the place of a password may be one.
-    found = "" if "password" in str(place[-1]) else f", found {_found(value)}"
+    # What stands at the place of a secret may be one.
+    found = "" if re.search("password|token", str(place[-1])) else f", found {_found(value)}"
     if place == ("topics",) and kind == "tuple_type":
         return "must be a list of tables: write [[topics]], with two brackets"
     if kind in _EXPECTED:
@@ -168,7 +178,7 @@ def _found(value: object) -> str:
 
 
 def _unknown_key(place: Place) -> str:
-    if place[:2] == ("kafka", "security") and place[-1] in ("password", "key_password"):
+    if (place[:-1], place[-1]) in _SECRETS:
         return (
             "a secret does not belong in this file;"
             f" use {place[-1]}_file or {place[-1]}_env, which say where to find it"

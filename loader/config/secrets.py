@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from loader.config.kafka import SecurityConfig
+from loader.config.registry import RegistryConfig
 from loader.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySecrets:
+    """What the schema registry is asked with, None where it needs none."""
+
+    password: SecretStr | None = None
+    token: SecretStr | None = None
+    key_password: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,25 +28,28 @@ class Secrets:
 
     password: SecretStr | None = None
     key_password: SecretStr | None = None
+    registry: RegistrySecrets = RegistrySecrets()
 
 
 def resolve_secrets(
     security: SecurityConfig,
     environment: Mapping[str, str],
     read_file: Callable[[str], bytes],
+    registry: RegistryConfig | None = None,
 ) -> Secrets:
     """Fetch every secret that the config points at.
 
     read_file  gives the bytes of a named file, or raises OSError
+    registry   the job's [registry], if it has one
 
     Raises ConfigError with every one that is missing or empty. Who else may read a secret file is not
     judged: the files that Kubernetes mounts are readable to all in their container.
     """
     problems: list[str] = []
 
-    def resolve(key: str) -> SecretStr | None:
+    def resolve(section: SecurityConfig | RegistryConfig, table: str, key: str) -> SecretStr | None:
         # None of the messages says what was found: it may be a secret in the wrong place.
-        file_name, variable = getattr(security, f"{key}_file"), getattr(security, f"{key}_env")
+        file_name, variable = getattr(section, f"{key}_file"), getattr(section, f"{key}_env")
         if variable is not None:
             secret, problem = environment.get(variable), f"environment variable {variable} is not set"
             where, name = f"environment variable {variable}", f"{key}_env"
@@ -47,10 +60,20 @@ def resolve_secrets(
             return None
         if secret:
             return SecretStr(secret)
-        problems.append(f"kafka.security.{name}: {problem if secret is None else f'{where} is empty'}")
+        problems.append(f"{table}.{name}: {problem if secret is None else f'{where} is empty'}")
         return None
 
-    secrets = Secrets(resolve("password"), resolve("key_password"))
+    def of_kafka(key: str) -> SecretStr | None:
+        return resolve(security, "kafka.security", key)
+
+    def of_registry(key: str) -> SecretStr | None:
+        return None if registry is None else resolve(registry, "registry", key)
+
+    secrets = Secrets(
+        of_kafka("password"),
+        of_kafka("key_password"),
+        RegistrySecrets(of_registry("password"), of_registry("token"), of_registry("key_password")),
+    )
     if problems:
         raise ConfigError(problems)
     return secrets

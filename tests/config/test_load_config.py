@@ -114,7 +114,10 @@ def test_an_empty_file_lacks_its_tables(tmp_path: Path) -> None:
         ("[fetch]\nmax_wait = 1", "fetch.max_wait: unknown key; did you mean fetch.max_wait_ms?"),
         ("[fetch]\nmaxbytes = 1", "fetch.maxbytes: unknown key; did you mean fetch.max_bytes?"),
         ("[fetch]\nmax_records = 1", "fetch.max_records: unknown key; it belongs to limits.max_records"),
-        ("[fetch]\nusername = 1", "fetch.username: unknown key; it belongs to kafka.security.username"),
+        (
+            "[fetch]\nusername = 1",
+            "fetch.username: unknown key; it belongs to kafka.security.username or registry.username",
+        ),
         ("[fecth]\nx = 1", "fecth: unknown key; did you mean fetch?"),
         ("[security]\nx = 1", "security: unknown key; it belongs to kafka.security"),
         (
@@ -441,7 +444,7 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         " missing ), unterminated subpattern at position 0",
         'fetch.max_bytes: must be an integer, found the string "1"',
         "write: compression snappy has no levels; remove compression_level",
-        "colour: unknown key; known here: fetch, job, kafka, limits, plan, topics, write",
+        "colour: unknown key; known here: fetch, job, kafka, limits, plan, registry, topics, write",
         "kafka.request_timeout_ms (3000) must exceed fetch.max_wait_ms (3000), or quiet fetches all time out",
         'topics: entries 1 and 2 both have name "a"; keep one',
     ]
