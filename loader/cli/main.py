@@ -5,6 +5,7 @@ Exit status: 0 done, or nothing new · 1 a bug · 2 fix the command or the confi
 """
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -183,4 +184,6 @@ def end_with_status(name: str, command: Callable[[], object]) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The entry point of `kafka-loader`."""
+    # NumPy's linear algebra, which nothing here uses, starts threads that spin for 0.1 s in each process.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return end_with_status("kafka-loader", lambda: app(args=argv, prog_name="kafka-loader"))

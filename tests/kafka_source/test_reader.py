@@ -12,6 +12,7 @@ from loader.kafka_source import reader as reader_module
 from loader.kafka_source.client import KafkaClient
 from loader.kafka_source.metadata import read_listing
 from loader.kafka_source.reader import RangeReader
+from loader.kafka_source.settings import KafkaSettings
 from loader.records.decoder import decode
 from loader.values import FetchedRecords, LostOffsets, OffsetRange, RangeCounts
 from local_services.kafka import KafkaCluster
@@ -341,6 +342,44 @@ def test_what_came_along_but_was_not_asked_for_again_is_fetched_anew(
 
         assert read.offsets == list(range(5, 20))
         assert client.fetch_count == 2
+
+
+class Watched(KafkaClient):
+    """A client that notes how many partitions each fetch asks for, and how many of them came with records."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        super().__init__(settings)
+        self.asked: list[int] = []
+        self.brought: list[int] = []
+
+    def ask(self, request: Any, node_id: int | None = None, timeout_ms: float | None = None) -> Any:
+        response = super().ask(request, node_id, timeout_ms)
+        if isinstance(request, FetchRequest):
+            self.asked += [len(topic.partitions) for topic in request.topics]
+            self.brought += [
+                sum(bool(each.records) for each in topic.partitions) for topic in response.responses
+            ]
+        return response
+
+
+def test_while_beginnings_that_came_along_wait_no_others_are_asked_for(
+    kafka: KafkaCluster, new_topic: NewTopicFunction
+) -> None:
+    # A fetch ends with a segment: in small ones a range takes many fetches, each with room for companions.
+    topic = new_topic(partitions=3, config={"segment.bytes": str(1 << 20)})
+    for _ in range(5):
+        produce(kafka, topic, [Message(b"x" * 100_000, partition=at % 3) for at in range(24)])
+    ranges = [OffsetRange(topic, partition, 0, 40) for partition in range(3)]
+
+    with Watched(settings(kafka.bootstrap_servers)) as client:
+        client.connect(30_000)
+        reader, topic_id = RangeReader(client), topic_id_of(client, topic)
+        read = Reading(reader.fetches(ranges[0], topic_id, ranges[1:]), ranges[0]).go_on()
+
+    assert read.offsets == list(range(40))
+    assert client.asked == [3] + [1] * (len(client.asked) - 1)
+    assert client.brought[0] == 3
+    assert len(client.asked) > 2
 
 
 def three_batches(kafka: KafkaCluster, topic: str, replicas: int = 1) -> None:
