@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from loader.config.times import FieldTime, LoadTime, RecordTime, Time
 from loader.config.topics import TopicConfig
 from loader.errors import ConfigError
+from loader.formats.arrow_types import from_arrow
 from loader.formats.metadata import metadata
 from loader.formats.protocol import BadValues
 from loader.formats.string import no_bad_values
@@ -117,7 +118,9 @@ def require_time_column(topic: str, times: RowTimes, columns: pa.Schema) -> None
     known = sorted(field.name for field in columns if _is_time(field.type))
     if name in known:
         return
-    problem = f"is {columns.field(name).type}, no time" if name in columns.names else "is no column"
+    problem = (
+        f"is {from_arrow(columns.field(name).type)}, no time" if name in columns.names else "is no column"
+    )
     raise ConfigError(
         [
             f"{topic}: time.field: {name} {problem}. Nothing of this topic was committed. Rows can lie by a"
