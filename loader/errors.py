@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 from loader.values import OffsetRange, TopicPartition
 from loader.values.choices import (
     ACCEPT_LOSS as ACCEPT_LOSS,
+    ALLOW_BAD as ALLOW_BAD,
     COMPARE as COMPARE,
+    CORRECT_FORMAT as CORRECT_FORMAT,
     LEAVE_OUT as LEAVE_OUT,
     LOAD_APART as LOAD_APART,
     RECORD_LOSS as RECORD_LOSS,
@@ -274,6 +276,10 @@ class SchemaChanged(PersonDecides):
             [RENAME_FIELD, LOAD_APART, LEAVE_OUT],
         )
         self.topic, self.path, self.problem, self.schema_ids = topic, path, problem, tuple(schema_ids)
+
+
+class TooManyBadRecords(PersonDecides):
+    """More records of a topic cannot be decoded than it may have."""
 
 
 class CoverageGap(LoaderError):

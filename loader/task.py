@@ -1,4 +1,4 @@
-"""One split in one process: fetch, decode, write; then the manifest. Knows no engine.
+"""One split in one process: fetch, decode, format, write; then the manifest. Knows no engine.
 
 Fetching, decoding and writing go on at the same time, each a response or a part of one ahead of the next:
 kernels, codecs and the Parquet encoder run without the GIL. A topic that fails does not take the
@@ -9,22 +9,31 @@ import itertools
 import platform
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import pyarrow as pa
 
 from loader import pipeline
 from loader.commits.runs import require_ticket
 from loader.config.output import WriteConfig
 from loader.errors import LoaderError, StorageFull, StorageUnavailable
+from loader.formats.protocol import NoSchemas, SchemaSource
+from loader.formats.quarantine import QUARANTINE_SCHEMA, first_bad_records
+from loader.formats.record_formatter import RecordFormatter
+from loader.formats.topic_format import TopicFormat
 from loader.kafka_source.client import KafkaClient
 from loader.kafka_source.reader import RangeReader
 from loader.kafka_source.settings import KafkaSettings
 from loader.records.decoder import DecodedRecords, decode
 from loader.records.schema import RAW_SCHEMA
-from loader.sink.topic_sink import TopicSink
+from loader.sink.topic_sink import TopicSink, close_together
 from loader.storage.opening import open_storage
 from loader.storage.protocol import Storage
 from loader.values import (
     Advance,
+    BadRecord,
     DataFile,
     FetchedRecords,
     LoadedRange,
@@ -36,9 +45,28 @@ from loader.values import (
     TopicFailure,
     layout,
 )
+from loader.values.bad_records import MOST_TOLD
 
 DECODED_AHEAD_BYTES = 48 * 1024 * 1024
 """Of rows that wait to be written: while a row group is encoded, the next is decoded."""
+
+QUARANTINE_ROW_GROUP_BYTES = 16 * 1024 * 1024
+"""What waits for the quarantine waits beside the rows: so less of it, however many records are bad."""
+
+RAW = TopicFormat()
+
+
+class _Part(NamedTuple):
+    """What was made of some records: what of them are rows, and those that could not be decoded, if any."""
+
+    decoded: DecodedRecords
+    bad: pa.RecordBatch | None
+
+
+class _LoadedTopic(NamedTuple):
+    loaded: list[LoadedRange]
+    files: tuple[DataFile, ...]
+    bad_records: list[BadRecord]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +74,8 @@ class LoadTask:
     """What a worker needs to know to load any split of a run.
 
     topic_ids     of every topic in the plan: a topic of the same name created since answers none of them
+    formats       of the topics whose rows are not raw
+    schemas       where decoders learn of schema ids that the driver did not know
     loss_allowed  whether a person agreed to go on without offsets that were deleted from Kafka
     """
 
@@ -57,6 +87,8 @@ class LoadTask:
     kafka: KafkaSettings
     write: WriteConfig
     topic_ids: Mapping[str, str]
+    formats: Mapping[str, TopicFormat] = field(default_factory=dict)
+    schemas: SchemaSource = field(default_factory=NoSchemas)
     loss_allowed: bool = False
 
     def run(self, split: Split, on_advance: Callable[[Advance], None]) -> SplitResult:
@@ -66,6 +98,7 @@ class LoadTask:
         loaded: list[LoadedRange] = []
         files: list[DataFile] = []
         failures: list[TopicFailure] = []
+        bad_records: list[BadRecord] = []
         by_topic = [(topic, list(group)) for topic, group in itertools.groupby(ranges, lambda r: r.topic)]
         try:
             storage = open_storage(self.destination)
@@ -75,27 +108,52 @@ class LoadTask:
                 reader = RangeReader(client, loss_allowed=self.loss_allowed)
                 for number, (topic, topic_ranges) in enumerate(by_topic):
                     try:
-                        sink = self._sink(storage, topic, f"{attempt_id}-{number}")
-                        topic_loaded, topic_files = self._load_topic(reader, sink, topic_ranges, on_advance)
+                        name_prefix = f"{attempt_id}-{number}"
+                        done = self._load_topic(reader, storage, name_prefix, topic_ranges, on_advance)
                     except (StorageUnavailable, StorageFull):
                         raise  # the other topics would fail by it too
                     except LoaderError as error:
                         failures.append(TopicFailure(topic, error))
                     else:
-                        loaded += topic_loaded
-                        files += topic_files
+                        loaded += done.loaded
+                        files += done.files
+                        bad_records += done.bad_records
         except LoaderError as error:
-            done = {loaded_range.range.topic for loaded_range in loaded} | {each.topic for each in failures}
-            failures += [TopicFailure(topic, error) for topic, _ in by_topic if topic not in done]
-        return SplitResult(split.index, attempt_id, tuple(loaded), tuple(files), tuple(failures))
+            ended = {loaded_range.range.topic for loaded_range in loaded} | {each.topic for each in failures}
+            failures += [TopicFailure(topic, error) for topic, _ in by_topic if topic not in ended]
+        return SplitResult(
+            split.index, attempt_id, tuple(loaded), tuple(files), tuple(failures), tuple(bad_records)
+        )
 
-    def _sink(self, storage: Storage, topic: str, name_prefix: str) -> TopicSink:
+    def _sinks(
+        self, storage: Storage, topic: str, formatter: RecordFormatter | None, name_prefix: str
+    ) -> list[TopicSink]:
+        """One for rows; of a topic that can have bad records another for these."""
+        if formatter is None:
+            return [self._sink(storage, topic, RAW_SCHEMA, self.write, name_prefix)]
+        row_group_bytes = min(self.write.row_group_bytes, QUARANTINE_ROW_GROUP_BYTES)
+        smaller = self.write.model_copy(update={"row_group_bytes": row_group_bytes})
+        return [
+            self._sink(storage, topic, formatter.schema, self.write, name_prefix),
+            self._sink(storage, topic, QUARANTINE_SCHEMA, smaller, name_prefix, is_quarantine=True),
+        ]
+
+    def _sink(
+        self,
+        storage: Storage,
+        topic: str,
+        schema: pa.Schema,
+        write: WriteConfig,
+        name_prefix: str,
+        *,
+        is_quarantine: bool = False,
+    ) -> TopicSink:
         return TopicSink(
             storage,
             layout.run_folder(self.job, self.run_id),
             topic,
-            RAW_SCHEMA,
-            self.write,
+            schema,
+            write,
             name_prefix,
             {
                 "loader.job": self.job,
@@ -105,27 +163,45 @@ class LoadTask:
                 "loader.topic": topic,
                 "loader.topic_id": self.topic_ids[topic],
             },
+            is_quarantine=is_quarantine,
+        )
+
+    def _formatter(self, topic: str) -> RecordFormatter | None:
+        topic_format = self.formats.get(topic, RAW)
+        return (
+            None if topic_format.is_raw else RecordFormatter(topic, topic_format, self.schemas, self.run_id)
         )
 
     def _load_topic(
         self,
         reader: RangeReader,
-        sink: TopicSink,
+        storage: Storage,
+        name_prefix: str,
         ranges: list[OffsetRange],
         on_advance: Callable[[Advance], None],
-    ) -> tuple[list[LoadedRange], tuple[DataFile, ...]]:
+    ) -> _LoadedTopic:
+        topic = ranges[0].topic
+        formatter = self._formatter(topic)
+        sinks = self._sinks(storage, topic, formatter, name_prefix)
         progress = {wanted: _Progress(wanted) for wanted in ranges}
-        with (
-            sink,
-            pipeline.step("fetch", self._fetches(reader, ranges)) as fetches,
-            pipeline.step("decode", self._decoded(fetches), DECODED_AHEAD_BYTES, _row_bytes) as parts,
-        ):
+        bad_records: list[BadRecord] = []
+        with ExitStack() as stack:
+            for sink in sinks:
+                stack.enter_context(sink)
+            fetches = stack.enter_context(pipeline.step("fetch", self._fetches(reader, ranges)))
+            decoded = self._decoded(fetches, formatter)
+            parts = stack.enter_context(pipeline.step("decode", decoded, DECODED_AHEAD_BYTES, _row_bytes))
             for wanted, part in parts:
-                if isinstance(part, DecodedRecords):
-                    sink.write(wanted, part.rows)
-                on_advance(progress[wanted].take(part))
+                if isinstance(part, LostOffsets):
+                    on_advance(progress[wanted].skip(part))
+                    continue
+                sinks[0].write(wanted, part.decoded.rows)
+                if part.bad is not None:
+                    sinks[1].write(wanted, part.bad)
+                    bad_records += first_bad_records(part.bad, MOST_TOLD - len(bad_records))
+                on_advance(progress[wanted].take(part.decoded))
             loaded = [each.finished() for each in progress.values()]
-            return loaded, sink.close(loaded)
+            return _LoadedTopic(loaded, close_together(sinks, loaded), bad_records)
 
     def _fetches(
         self, reader: RangeReader, ranges: list[OffsetRange]
@@ -135,8 +211,10 @@ class LoadTask:
                 yield wanted, fetched
 
     def _decoded(
-        self, fetches: Iterable[tuple[OffsetRange, FetchedRecords | LostOffsets]]
-    ) -> Iterator[tuple[OffsetRange, DecodedRecords | LostOffsets]]:
+        self,
+        fetches: Iterable[tuple[OffsetRange, FetchedRecords | LostOffsets]],
+        formatter: RecordFormatter | None,
+    ) -> Iterator[tuple[OffsetRange, _Part | LostOffsets]]:
         positions: dict[OffsetRange, int] = {}
         for wanted, fetched in fetches:
             if isinstance(fetched, LostOffsets):
@@ -146,11 +224,24 @@ class LoadTask:
             position = positions.get(wanted, wanted.start_offset)
             for decoded in decode(fetched, wanted, position, self.kafka.isolation):
                 positions[wanted] = decoded.next_offset
-                yield wanted, decoded
+                yield wanted, _Part(decoded, None) if formatter is None else _formatted(decoded, formatter)
 
 
-def _row_bytes(part: tuple[OffsetRange, DecodedRecords | LostOffsets]) -> int:
-    return part[1].rows.get_total_buffer_size() if isinstance(part[1], DecodedRecords) else 0
+def _formatted(decoded: DecodedRecords, formatter: RecordFormatter) -> _Part:
+    """Typed rows in the place of the raw ones; those that are bad are counted apart."""
+    good, bad = formatter.format(decoded.rows)
+    if bad is None:
+        return _Part(replace(decoded, rows=good), None)
+    counts = replace(decoded.counts, row_count=good.num_rows, quarantined_count=bad.num_rows)
+    return _Part(replace(decoded, rows=good, counts=counts), bad)
+
+
+def _row_bytes(item: tuple[OffsetRange, _Part | LostOffsets]) -> int:
+    _, part = item
+    if isinstance(part, LostOffsets):
+        return 0
+    bad_bytes = 0 if part.bad is None else part.bad.get_total_buffer_size()
+    return int(part.decoded.rows.get_total_buffer_size() + bad_bytes)
 
 
 class _Progress:
@@ -164,14 +255,17 @@ class _Progress:
         self._fetched_bytes = self._repaired_header_keys = self._unreadable_timestamps = 0
         self._lost: list[OffsetRange] = []
 
-    def take(self, part: DecodedRecords | LostOffsets) -> Advance:
+    def skip(self, part: LostOffsets) -> Advance:
+        """Count offsets that are gone, in their place."""
+        start_offset = self._position
+        self._position = part.range.end_offset
+        self._counts += RangeCounts(lost_count=part.range.offset_count)
+        self._lost.append(part.range)
+        return Advance(self._position - start_offset, 0, 0)
+
+    def take(self, part: DecodedRecords) -> Advance:
         """Count one part of the range, the parts in their order."""
         start_offset = self._position
-        if isinstance(part, LostOffsets):
-            self._position = part.range.end_offset
-            self._counts += RangeCounts(lost_count=part.range.offset_count)
-            self._lost.append(part.range)
-            return Advance(self._position - start_offset, 0, 0)
         self._position = part.next_offset
         self._counts += part.counts
         self._leader_epoch = part.leader_epoch

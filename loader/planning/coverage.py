@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from loader.planning.bad_records import too_many_bad
 from loader.planning.manifests import check_files, check_loaded, file_topic, gap, listed
 from loader.values import DataFile, LoadedRange, RangeCounts, Split, SplitResult
 
@@ -44,15 +45,20 @@ class AcceptedLoad:
 
 
 def check_coverage(
-    splits: Sequence[Split], results: Iterable[SplitResult], *, loss_allowed: bool = False
+    splits: Sequence[Split],
+    results: Iterable[SplitResult],
+    *,
+    loss_allowed: bool = False,
+    max_bad_records: Mapping[str, float] | None = None,
 ) -> AcceptedLoad:
     """Accept one result of each split, if together they explain every planned offset.
 
-    splits        the plan, as it was given to the engine
-    results       in the order of arrival
-    loss_allowed  whether a person agreed to go on without offsets that were deleted from Kafka
+    splits           the plan, as it was given to the engine
+    results          in the order of arrival
+    loss_allowed     whether a person agreed to go on without offsets that were deleted from Kafka
+    max_bad_records  by topic, how many that cannot be decoded it may have, as `too_many_bad` takes it
 
-    Raises CoverageGap.
+    Raises CoverageGap. A topic with too many bad records fails, like one that failed in a split.
     """
     _check_plan(splits)
     accepted, rejected = _first_of_each(splits, results)
@@ -72,6 +78,13 @@ def check_coverage(
         check_files(split, kept, kept_files)
         loaded += kept
         files += kept_files
+    # Only of counts that are explained: those of topics that failed tell nothing of the whole.
+    told = [record for result in accepted.values() for record in result.bad_records]
+    spoilt = too_many_bad(loaded, told, max_bad_records or {})
+    failures |= {topic: (error,) for topic, error in spoilt.items()}
+    loaded = [entry for entry in loaded if entry.range.topic not in spoilt]
+    dropped += [file for file in files if file.ranges[0].topic in spoilt]
+    files = [file for file in files if file.ranges[0].topic not in spoilt]
     _check_names(files, dropped)
     return AcceptedLoad(
         loaded=tuple(sorted(loaded, key=lambda entry: entry.range)),

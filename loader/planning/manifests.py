@@ -10,7 +10,7 @@ from dataclasses import astuple
 
 from loader.errors import CoverageGap
 from loader.values import DataFile, LoadedRange, OffsetRange, Split, TopicPartition, united
-from loader.values.layout import topic_folder
+from loader.values.layout import quarantine_folder, topic_folder
 
 
 def gap(where: str, problem: str) -> CoverageGap:
@@ -47,37 +47,59 @@ def check_loaded(
             raise gap(where, f"{entry.range} counts {counts.lost_count} lost offsets, but names {named}")
         if counts.lost_count and not loss_allowed:
             raise gap(where, f"{entry.range} lost {counts.lost_count} offsets, and nobody allowed it")
-        if counts.quarantined_count:
-            # No file of a manifest holds quarantined records yet: counting them here would drop them.
-            raise gap(where, f"{entry.range} has {counts.quarantined_count} quarantined records in no file")
 
 
 def check_files(split: Split, loaded: Sequence[LoadedRange], files: Sequence[DataFile]) -> None:
-    """The files hold as many rows as were counted, of offsets that were loaded; each file is possible."""
+    """The files hold as many rows as were counted, of offsets that were loaded; each file is possible.
+
+    Rows and quarantined records are counted apart, each in files of its own.
+    """
     where = f"split {split.index}"
     stretches = _stretches(entry.range for entry in loaded)
-    spans: defaultdict[TopicPartition, list[OffsetRange]] = defaultdict(list)
-    rows_in_files: Counter[str] = Counter()
     for file in files:
         _check_file(where, file, stretches)
-        rows_in_files[file_topic(where, file)] += file.row_count
+    rows = [file for file in files if not file.is_quarantine]
+    quarantine = [file for file in files if file.is_quarantine]
+    row_counts = {each.range: each.counts.row_count for each in loaded}
+    bad_counts = {each.range: each.counts.quarantined_count for each in loaded}
+    _check_totals(where, "rows", rows, row_counts)
+    _check_room(where, "rows", rows, row_counts)
+    _check_totals(where, "quarantined records", quarantine, bad_counts)
+    _check_room(where, "quarantined records", quarantine, bad_counts)
+    # An offset is a row's or a quarantined record's.
+    both = {wanted: count + bad_counts[wanted] for wanted, count in row_counts.items()}
+    _check_room(where, "rows and quarantined records", files, both)
+
+
+def _check_totals(
+    where: str, what: str, files: Iterable[DataFile], counted: Mapping[OffsetRange, int]
+) -> None:
+    """The files of each topic hold as many as were counted of it."""
+    in_files: Counter[str] = Counter()
+    for file in files:
+        in_files[file_topic(where, file)] += file.row_count
+    of_topic: Counter[str] = Counter()
+    for wanted, count in counted.items():
+        of_topic[wanted.topic] += count
+    for topic in sorted(of_topic.keys() | in_files.keys()):
+        if of_topic[topic] != in_files[topic]:
+            raise gap(where, f"{topic}: {of_topic[topic]} {what} counted, {in_files[topic]} in files")
+
+
+def _check_room(where: str, what: str, files: Iterable[DataFile], counted: Mapping[OffsetRange, int]) -> None:
+    """The files of each partition can hold as many as were counted of it."""
+    spans: defaultdict[TopicPartition, list[OffsetRange]] = defaultdict(list)
+    for file in files:
         for span in file.ranges:
             spans[span.topic_partition].append(span)
-
-    rows_counted: Counter[str] = Counter()
-    rows_of: Counter[TopicPartition] = Counter()
-    for entry in loaded:
-        rows_counted[entry.range.topic] += entry.counts.row_count
-        rows_of[entry.range.topic_partition] += entry.counts.row_count
-    for topic in sorted(rows_counted.keys() | rows_in_files.keys()):
-        if rows_counted[topic] != rows_in_files[topic]:
-            raise gap(where, f"{topic}: {rows_counted[topic]} rows counted, {rows_in_files[topic]} in files")
-    for partition, row_count in rows_of.items():
+    of_partition: Counter[TopicPartition] = Counter()
+    for wanted, count in counted.items():
+        of_partition[wanted.topic_partition] += count
+    for partition, count in of_partition.items():
         # Files of different hours overlap in offsets; a row needs an offset of its own in their union.
         held = spans[partition]
-        room = _union_size(held)
-        if not _least_rows(held) <= row_count <= room:
-            raise gap(where, f"{partition}: {row_count} rows counted, files hold {listed(held)}")
+        if not _least_rows(held) <= count <= _union_size(held):
+            raise gap(where, f"{partition}: {count} {what} counted, files hold {listed(held)}")
 
 
 def file_topic(where: str, file: DataFile) -> str:
@@ -98,9 +120,10 @@ def listed(ranges: Iterable[OffsetRange]) -> str:
 def _check_file(
     where: str, file: DataFile, stretches: Mapping[TopicPartition, Sequence[OffsetRange]]
 ) -> None:
-    folder = topic_folder(file_topic(where, file))
-    parts = file.path.split("/")
-    if parts[0] != folder or len(parts) < 2 or any(part in ("", ".", "..") for part in parts):
+    topic = file_topic(where, file)
+    folder = quarantine_folder(topic) if file.is_quarantine else topic_folder(topic)
+    below = file.path.removeprefix(f"{folder}/")
+    if below == file.path or any(part in ("", ".", "..") for part in below.split("/")):
         raise gap(where, f"{file.path!r} does not lie in the folder {folder}")
     if len({span.partition for span in file.ranges}) != len(file.ranges):
         raise gap(where, f"{file.path} names a partition twice: {listed(file.ranges)}")

@@ -1,5 +1,6 @@
 """The nouns that every room shares: frozen, checked when made, standard library only."""
 
+from loader.values.bad_records import BadRecord
 from loader.values.fetches import AbortedTransaction, FetchedRecords, LostOffsets
 from loader.values.files import DataFile
 from loader.values.offsets import OffsetRange, TopicPartition, united
@@ -17,6 +18,7 @@ from loader.values.splits import (
 __all__ = [
     "AbortedTransaction",
     "Advance",
+    "BadRecord",
     "DataFile",
     "FetchedRecords",
     "LoadedRange",

@@ -33,4 +33,13 @@ RENAME_FIELD = Choice(
     "keep both columns: give the field another name by rename in its [[topics]] entry",
     "kafka-loader run CONFIG",
 )
+ALLOW_BAD = Choice(
+    "take them into the quarantine: raise max_bad_records in the topic's [[topics]] entry, to a number where"
+    " all are bad",
+    "kafka-loader run CONFIG",
+)
+CORRECT_FORMAT = Choice(
+    "read them as what they are: correct value or key in the topic's [[topics]] entry",
+    "kafka-loader run CONFIG",
+)
 RECORD_LOSS = Choice("record the missing rows as lost", "kafka-loader repair CONFIG --accept-loss")

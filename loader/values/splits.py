@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from loader.values.bad_records import BadRecord
 from loader.values.files import DataFile
 from loader.values.offsets import OffsetRange
 
@@ -134,6 +135,7 @@ class SplitResult:
     attempt_id  random: Spark's attempt numbers repeat across stage attempts
     loaded      every range of every topic that did not fail
     files       of those topics, staged under this attempt's own names
+    bad_records the first few of each of those topics that could not be decoded, for messages
     """
 
     split_index: int
@@ -141,3 +143,4 @@ class SplitResult:
     loaded: tuple[LoadedRange, ...]
     files: tuple[DataFile, ...]
     failures: tuple[TopicFailure, ...] = ()
+    bad_records: tuple[BadRecord, ...] = ()

@@ -312,7 +312,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "records quarantined nowhere": (
         in_loaded(0, 1, counts=RangeCounts(row_count=6, quarantined_count=1)),
-        "1 quarantined records in no file",
+        "a: 1 quarantined records counted, 0 in files",
     ),
     "a file left out": (in_result(0, files=GOOD[0].files[:1]), "split 0: a: 21 rows counted, 13 in files"),
     "a file that another split's rows make up for": (

@@ -15,6 +15,7 @@ RANGE = OffsetRange("orders", 3, 100, 250)
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "ConfigError": (["kafka: unknown key", "job: missing"], "job.toml"),
     "PersonDecides": ("what happened, nothing lost", (errors.RUN_AGAIN, errors.REPAIR)),
+    "TooManyBadRecords": ("5 of 9 cannot be decoded, nothing lost", (errors.ALLOW_BAD, errors.LEAVE_OUT)),
     "LedgerDamaged": ("commit 7 is missing, nothing lost", (errors.RUN_AGAIN, errors.REPAIR)),
     "FetchStalled": (RANGE, 120.0, "waiting because broker 1 is away"),
     "OffsetsExpired": (RANGE, 180),
