@@ -10,7 +10,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from loader.formats.arrays import ColumnMaker
-from loader.formats.nodes import listed, nodes_of
+from loader.formats.nodes import Node, listed, nodes_of
 from loader.formats.protocol import BadValues, DecodedValues
 from loader.formats.room import Room, new_room, with_twice
 from loader.records.kernel import ReadOnlyBytes
@@ -52,7 +52,10 @@ VerdictsOfKernel = Annotated[Verdicts, types.NamedUniTuple(types.int32[::1], 3, 
 
 
 class Problem(NamedTuple):
-    """One thing that can be wrong: its class, and what a message says of it behind the node's path."""
+    """One thing that can be wrong: its class, and what a message says of it behind the node's path.
+
+    `{type}` in the text stands for the node's type.
+    """
 
     error_class: str
     text: str
@@ -110,13 +113,12 @@ def filled(
         if full_node >= 0:
             room = with_twice(room, full_node)
     column = ColumnMaker(column_type, nodes, room, payload.data, scratch).column()
-    paths = [node.path for node in listed(column_type)]
-    return DecodedValues(column, bad_values(verdicts, paths, problems, schema_ids))
+    return DecodedValues(column, bad_values(verdicts, listed(column_type), problems, schema_ids))
 
 
 def bad_values(
     verdicts: Verdicts,
-    paths: Sequence[str],
+    nodes: Sequence[Node],
     problems: Mapping[int, Problem],
     schema_ids: NDArray[np.int32] | None = None,
 ) -> BadValues:
@@ -124,13 +126,14 @@ def bad_values(
     rows = np.flatnonzero(verdicts.codes)
     if not rows.size:
         return NONE_BAD
-    codes, nodes = verdicts.codes[rows].astype(np.int64), verdicts.nodes[rows]
-    kinds, kind_of = np.unique(codes << 32 | nodes, return_inverse=True)
+    codes, where = verdicts.codes[rows].astype(np.int64), verdicts.nodes[rows]
+    kinds, kind_of = np.unique(codes << 32 | where, return_inverse=True)
     classes, texts = [], []
     for kind in kinds.tolist():
-        problem, path = problems[kind >> 32], paths[kind & 0xFFFFFFFF]
+        problem, node = problems[kind >> 32], nodes[kind & 0xFFFFFFFF]
         classes.append(problem.error_class)
-        texts.append(f"{path}: {problem.text} (byte " if path else f"{problem.text} (byte ")
+        text = problem.text.replace("{type}", str(node.type))
+        texts.append(f"{node.path}: {text} (byte " if node.path else f"{text} (byte ")
     indices = pa.array(kind_of, pa.int64())
     places = pa.array(verdicts.places[rows], pa.int32()).cast(pa.string())
     ids = np.full(len(rows), -1, np.int32) if schema_ids is None else schema_ids[rows]

@@ -29,3 +29,14 @@ def kernel(function: Kernel) -> Kernel:
     compiled = numba.njit(nogil=True, boundscheck=False, error_model="numpy")(function)
     KERNELS.setdefault(function.__module__.rpartition(".")[0], []).append(compiled)
     return cast("Kernel", compiled)
+
+
+def part(function: Kernel) -> Kernel:
+    """Make a function a part of the kernels that call it, which it is compiled into.
+
+    For what is called for each field of each record with many arrays: passing these takes longer than what
+    is done with them.
+    """
+    return cast(
+        "Kernel", numba.njit(nogil=True, boundscheck=False, error_model="numpy", forceinline=True)(function)
+    )
