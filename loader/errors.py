@@ -102,6 +102,19 @@ class RegistryUnavailable(RunAgainLater):
     """The schema registry did not answer, or answered with a fault of its own, until the limit."""
 
 
+class SchemaNotPlanned(RunAgainLater):
+    """A record is written in a schema that the topic's columns were not planned with, and do not hold."""
+
+    def __init__(self, schema_id: int, problem: str = "") -> None:
+        super().__init__(
+            f"schema id {schema_id} was registered since this run was planned, and its records have what no"
+            f" column of this run holds{problem}. Nothing of this topic was committed. Run again. If it"
+            " repeats, the schema belongs to another subject than the one that the columns are made of: see"
+            " `subject` of the topic's format."
+        )
+        self.schema_id, self.problem = schema_id, problem
+
+
 class StorageUnavailable(RunAgainLater):
     """The file system did not answer, or answered with a fault of its own."""
 

@@ -27,6 +27,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "CorruptBatch": (PARTITION, 100, 1, "CRC"),
     "UnsupportedMessageFormat": (PARTITION, 100, 1),
     "SchemaChanged": ("orders", "price", "was int and is string", (7, 9)),
+    "SchemaNotPlanned": (7, ": price: was long and is string"),
     "CommitSuperseded": (7, "run-b", "run-a"),
 }
 """Of the classes that make their message themselves; the others take it."""
