@@ -74,7 +74,7 @@ class LoadTask:
     """What a worker needs to know to load any split of a run.
 
     topic_ids     of every topic in the plan: a topic of the same name created since answers none of them
-    formats       of the topics whose rows are not raw
+    formats       of the topics whose rows are not left as they are
     schemas       where decoders learn of schema ids that the driver did not know
     loss_allowed  whether a person agreed to go on without offsets that were deleted from Kafka
     """
@@ -164,13 +164,15 @@ class LoadTask:
                 "loader.topic_id": self.topic_ids[topic],
             },
             is_quarantine=is_quarantine,
+            times=self.formats.get(topic, RAW).times,
         )
 
     def _formatter(self, topic: str) -> RecordFormatter | None:
+        """None where rows are left as they are: then nothing is asked of them."""
         topic_format = self.formats.get(topic, RAW)
-        return (
-            None if topic_format.is_raw else RecordFormatter(topic, topic_format, self.schemas, self.run_id)
-        )
+        if topic_format.takes_every_row:
+            return None
+        return RecordFormatter(topic, topic_format, self.schemas, self.run_id)
 
     def _load_topic(
         self,

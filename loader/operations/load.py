@@ -8,7 +8,7 @@ next run finishes if this one cannot.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,9 +24,11 @@ from loader.errors import CommitOutcomeUnknown, LoaderError, gravest_exit_status
 from loader.operations.job import Job
 from loader.operations.plan import LoadPlan, plan_load, read_ledger
 from loader.planning.coverage import AcceptedLoad, check_coverage
-from loader.values import Advance, LoadedRange, RangeCounts, TopicPartition, layout, merge_adjacent
+from loader.values import Advance, LoadedRange, RangeCounts, layout, merge_adjacent
 
 if TYPE_CHECKING:
+    # These take half a second and more to import, and a run with nothing new needs none of them.
+    from loader.operations.row_formats import RowFormats
     from loader.task import LoadTask
 
 
@@ -120,10 +122,11 @@ def load(
         if plan.splits:
             engine.prepare(len(plan.splits))
         try:
+            formats = _row_formats(job, plan, ticket)
             identity = _stage(job, plan, ticket)
-            task = _task(job, plan, ticket, identity, loss_allowed)
-            accepted = _load_splits(engine, task, plan, listener)
-            commit = _new_commit(plan, accepted, ticket, identity, now_ms())
+            task = _task(job, plan, ticket, identity, formats, loss_allowed)
+            accepted = _load_splits(engine, task, plan, formats, listener)
+            commit = _new_commit(plan, accepted, formats, ticket, identity, now_ms())
             if commit is not None:
                 require_staged(job.storage, job.name, commit)
         except BaseException as error:
@@ -182,10 +185,21 @@ def _stage(job: Job, plan: LoadPlan, ticket: RunTicket) -> JobIdentity:
     return identity
 
 
+def _row_formats(job: Job, plan: LoadPlan, ticket: RunTicket) -> "RowFormats":
+    from loader.operations.row_formats import row_formats
+
+    return row_formats(job, plan.loaded_topics, plan.columns, ticket.started_at_ms)
+
+
 def _task(
-    job: Job, plan: LoadPlan, ticket: RunTicket, identity: JobIdentity, loss_allowed: bool
+    job: Job,
+    plan: LoadPlan,
+    ticket: RunTicket,
+    identity: JobIdentity,
+    formats: "RowFormats",
+    loss_allowed: bool,
 ) -> "LoadTask":
-    from loader.task import LoadTask  # takes a second to import, and a run with nothing new needs none
+    from loader.task import LoadTask
 
     return LoadTask(
         job=job.name,
@@ -196,16 +210,23 @@ def _task(
         kafka=job.kafka,
         write=job.config.write,
         topic_ids=plan.topic_ids,
+        formats=formats.formats,
         loss_allowed=loss_allowed,
     )
 
 
-def _load_splits(engine: Engine, task: "LoadTask", plan: LoadPlan, listener: Listener) -> AcceptedLoad:
+def _load_splits(
+    engine: Engine, task: "LoadTask", plan: LoadPlan, formats: "RowFormats", listener: Listener
+) -> AcceptedLoad:
     """Run every split and let the coverage gate judge the manifests. Raises CoverageGap."""
+    splits = formats.kept(plan.splits)
     listener.step(Step.LOAD)
-    results = engine.run(task, plan.splits, listener.advanced) if plan.splits else []
+    results = engine.run(task, splits, listener.advanced) if splits else []
     listener.step(Step.CHECK)
-    return check_coverage(plan.splits, results, loss_allowed=task.loss_allowed)
+    accepted = check_coverage(
+        splits, results, loss_allowed=task.loss_allowed, max_bad_records=formats.max_bad_records
+    )
+    return replace(accepted, failures={**accepted.failures, **formats.failures})
 
 
 def _drop_staged(job: Job, run_id: str) -> None:
@@ -236,7 +257,12 @@ def _append(job: Job, commit: Commit) -> None:
 
 
 def _new_commit(
-    plan: LoadPlan, accepted: AcceptedLoad, ticket: RunTicket, identity: JobIdentity, now_ms: int
+    plan: LoadPlan,
+    accepted: AcceptedLoad,
+    formats: "RowFormats",
+    ticket: RunTicket,
+    identity: JobIdentity,
+    now_ms: int,
 ) -> Commit | None:
     """The commit of what was accepted; None when there is nothing to record, since every topic failed."""
     beginnings = [LoadedRange(begin, RangeCounts(), -1, 0) for begin in plan.beginnings]
@@ -250,7 +276,7 @@ def _new_commit(
     if not accepted.loaded and not plan.beginnings:
         return None
     position = plan.position.advanced(
-        (loaded.range for loaded in ranges), plan.topic_ids, _leader_epochs(plan, ranges)
+        (loaded.range for loaded in ranges), plan.topic_ids, plan.leader_epochs(ranges)
     )
     return Commit(
         version=plan.base_version + 1,
@@ -264,13 +290,5 @@ def _new_commit(
         position=position,
         ranges=ranges,
         files=accepted.files,
+        columns=formats.columns(plan.columns, accepted.files),
     )
-
-
-def _leader_epochs(plan: LoadPlan, ranges: tuple[LoadedRange, ...]) -> dict[TopicPartition, int]:
-    """The epoch that goes with each partition's new position: of the last batch read, else the one before."""
-    epochs = {partition: place.leader_epoch for partition, place in plan.position}
-    for loaded in ranges:
-        if loaded.leader_epoch >= 0:
-            epochs[loaded.range.topic_partition] = loaded.leader_epoch
-    return epochs

@@ -4,7 +4,7 @@ Nothing is written, and no engine is started.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from loader.commits.identity import read_identity
@@ -31,7 +31,8 @@ from loader.planning.bounds import TopicBounds
 from loader.planning.limits import LimitedRanges, apply_limits
 from loader.planning.ranges import PlannedPartition, plan_topic
 from loader.planning.splits import make_splits
-from loader.values import OffsetRange, Position, Split, TopicPartition, layout
+from loader.values import LoadedRange, OffsetRange, Position, Split, TopicPartition, layout
+from loader.values.column_types import StructType
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class LoadPlan:
     partitions    every partition that could be asked, also those with nothing new
     splits        the tasks, with the limits applied
     limited       what the limits let through, and what they leave to the next runs
+    columns       of the tables of topics with typed rows, as the newest commit has them
     failures      topics that cannot be loaded, and why; the others go on
     unlisted      partitions that gave no answer, and why; they keep their position
     """
@@ -54,6 +56,7 @@ class LoadPlan:
     splits: tuple[Split, ...]
     limited: LimitedRanges
     topic_ids: Mapping[str, str]
+    columns: Mapping[str, StructType] = field(default_factory=dict)
     failures: Mapping[str, LoaderError] = field(default_factory=dict)
     unlisted: Mapping[TopicPartition, str] = field(default_factory=dict)
 
@@ -82,6 +85,17 @@ class LoadPlan:
             for each in self.partitions
             if each.bounds.high_watermark > each.range.end_offset
         }
+
+    @property
+    def loaded_topics(self) -> set[str]:
+        """The topics with something to load."""
+        return {planned.topic for split in self.splits for planned in split.ranges}
+
+    def leader_epochs(self, loaded: Iterable[LoadedRange]) -> dict[TopicPartition, int]:
+        """The epoch that goes with each new position: of the last batch read, else the one before."""
+        epochs = {partition: place.leader_epoch for partition, place in self.position}
+        read = (each for each in loaded if each.leader_epoch >= 0)
+        return epochs | {each.range.topic_partition: each.leader_epoch for each in read}
 
     @property
     def has_work(self) -> bool:
@@ -125,6 +139,7 @@ def plan_load(job: Job, newest: Commit | None, slots: int, *, loss_allowed: bool
         splits=make_splits(limited.ranges, job.config.plan.target_split_bytes, slots),
         limited=limited,
         topic_ids={name: topic.topic_id for name, topic in listing.topics.items()},
+        columns=newest.columns if newest else {},
         failures=failures,
         unlisted=_unlisted(bounds, position),
     )
