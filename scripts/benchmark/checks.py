@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from benchmark.encodings import TEXT_SQL
 from benchmark.errors import BenchmarkError
 
 COLUMNS = pa.schema(
@@ -68,8 +69,11 @@ def fingerprint_of_table(table: pa.Table) -> Fingerprint:
         return _fingerprint(connection, "rows_given")
 
 
-def fingerprint_of_files(folder: Path) -> Fingerprint:
-    """Of all Parquet files below a folder that a reader sees."""
+def fingerprint_of_files(folder: Path, *, is_typed: bool = False) -> Fingerprint:
+    """Of all Parquet files below a folder that a reader sees.
+
+    is_typed  their columns are W1's fields and `kafka`, and stand for the JSON text that they make up
+    """
     files = visible_files(folder)
     if not files:
         return NOTHING
@@ -77,7 +81,11 @@ def fingerprint_of_files(folder: Path) -> Fingerprint:
         connection.execute("SET preserve_insertion_order = false")
         # Time folders would else become columns, and a topic's folder is no part of its rows.
         listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-        return _fingerprint(connection, f"read_parquet([{listed}], hive_partitioning = false)")
+        rows = f"read_parquet([{listed}], hive_partitioning = false)"
+        if is_typed:
+            place = 'kafka.topic, kafka."partition", kafka."offset"'
+            rows = f"(SELECT {place}, encode({TEXT_SQL}) AS value FROM {rows})"  # noqa: S608  our own words
+        return _fingerprint(connection, rows)
 
 
 def visible_files(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from typing import Any
 from benchmark.errors import BenchmarkError
 from benchmark.places import CHECKOUT, STATE_FOLDER
 from benchmark.spark_jars import spark_jars
-from benchmark.workloads import MAIN, QUICK
+from benchmark.workloads import LARGE, MAIN, QUICK
 from local_services.artifacts import KAFKA
 from local_services.java import find_java
 
@@ -133,6 +133,7 @@ def _tail(log: Path) -> str:
 
 
 _TWO = {"processes": PROCESSES}
+_WITH_PEERS = tuple(name for name in MAIN if name not in LARGE)
 
 _ALL = (
     Competitor(
@@ -148,7 +149,7 @@ _ALL = (
         what="Spark's Kafka source to Parquet, local[2], warm JVM",
         module="spark",
         options=_TWO,
-        workloads=(*MAIN, *QUICK),
+        workloads=(*_WITH_PEERS, *QUICK),
         warms_up=True,
         needs_spark_jars=True,
         most_turns={"W6": 2},  # of nearly two minutes each
@@ -158,7 +159,7 @@ _ALL = (
         what="this loader, 1 process, warm",
         module="loader",
         options={"processes": 1},
-        workloads=MAIN,
+        workloads=_WITH_PEERS,
         warms_up=True,
     ),
     Competitor(

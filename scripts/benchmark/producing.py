@@ -14,6 +14,7 @@ from confluent_kafka import IsolationLevel, KafkaException, Producer, TopicParti
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 
 from benchmark.checks import Fingerprint, fingerprint_of_table, require_same
+from benchmark.encodings import text_reader
 from benchmark.errors import BenchmarkError
 from benchmark.reference import read_fingerprint
 from benchmark.values import SEED, Chunk
@@ -50,6 +51,7 @@ class ReadyWorkload:
     def as_document(self) -> dict[str, Any]:
         """What a competitor has to know."""
         return {
+            "format": self.workload.encoding if self.workload.is_typed else "raw",
             "name": self.workload.name,
             "bootstrap_servers": self.bootstrap_servers,
             "ends": self.ends,
@@ -77,6 +79,8 @@ def ready_workload(
     found = read_fingerprint(address, ends)
     if (found.count, found.values) != (expected.count, expected.values):
         require_same(found, expected, f"the independent client that read {workload.name}")
+    if workload.encoding != "json" or workload.broken_every:
+        found = read_fingerprint(address, ends, text_reader(workload.encoding))
     entry = {"key": key, "ends": ends, "reference": found.as_document()}
     memory.write_text(json.dumps({**_remembered(memory), workload.source: entry}))
     say(

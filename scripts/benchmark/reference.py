@@ -1,7 +1,7 @@
 """What topics hold, read by a client that shares no code with the loader: librdkafka, by confluent-kafka."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -67,11 +67,16 @@ def consumed(bootstrap_servers: str, ends: Ends) -> Iterator[list[Message]]:
         consumer.close()
 
 
-def read_fingerprint(bootstrap_servers: str, ends: Ends) -> Fingerprint:
-    """Of all committed records."""
+def read_fingerprint(
+    bootstrap_servers: str, ends: Ends, text_of: Callable[[bytes], bytes | None] | None = None
+) -> Fingerprint:
+    """Of all committed records.
+
+    text_of  makes of a value what it is compared by, None of one that must not be among the rows
+    """
     total, waiting, count = NOTHING, [], 0
     for messages in consumed(bootstrap_servers, ends):
-        waiting.append(_rows(messages))
+        waiting.append(_rows(messages, text_of))
         count += len(messages)
         if count >= _FINGERPRINT_ROWS:
             total += fingerprint_of_table(pa.Table.from_batches(waiting))
@@ -79,12 +84,16 @@ def read_fingerprint(bootstrap_servers: str, ends: Ends) -> Fingerprint:
     return total + fingerprint_of_table(pa.Table.from_batches(waiting)) if waiting else total
 
 
-def _rows(messages: Sequence[Message]) -> pa.RecordBatch:
+def _rows(messages: Sequence[Message], text_of: Callable[[bytes], bytes | None] | None) -> pa.RecordBatch:
+    values = [message.value() for message in messages]
+    if text_of is not None:
+        values = [None if value is None else text_of(value) for value in values]
+    kept = [at for at, value in enumerate(values) if text_of is None or value is not None]
     columns: dict[str, list[Any]] = {
-        "topic": [message.topic() for message in messages],
-        "partition": [message.partition() for message in messages],
-        "offset": [message.offset() for message in messages],
-        "value": [message.value() for message in messages],
+        "topic": [messages[at].topic() for at in kept],
+        "partition": [messages[at].partition() for at in kept],
+        "offset": [messages[at].offset() for at in kept],
+        "value": [values[at] for at in kept],
     }
     return pa.RecordBatch.from_pydict(columns, COLUMNS)
 

@@ -6,8 +6,8 @@ from typing import Any
 from benchmark.competitors import COMPETITORS
 from benchmark.errors import BenchmarkError
 from benchmark.goals import Goal, judge
-from benchmark.results import Results
-from benchmark.workloads import MAIN, WORKLOADS
+from benchmark.results import Results, median_of
+from benchmark.workloads import MAIN, TYPED, WORKLOADS
 
 BEGIN, END = "<!-- benchmark:begin -->", "<!-- benchmark:end -->"
 MIB = 1024**2
@@ -48,6 +48,8 @@ def tables_of(results: Results) -> str:
     ]
     if results.get("workloads"):
         parts.append("## Turns\n\n" + _turn_table(results))
+    if any(name in results.get("workloads", {}) for name in TYPED):
+        parts.append("## Formats\n\n" + _format_table(results))
     if results.get("scaling"):
         parts.append("## How cost grows\n\n" + _scaling_tables(results["scaling"]))
     if results.get("memory"):
@@ -84,11 +86,8 @@ def _turn_table(results: Results) -> str:
     head = ["competitor", "turns", "seconds", "against the loader", "CPU s", "broker CPU s"]
     head += ["memory MiB", "written MB"]
     lines = []
-    for name in [*MAIN, "W7"]:
+    for name in MAIN:
         entry = results["workloads"].get(name)
-        if name == "W7":
-            lines.append("**W7**, W1 typed from JSON: not measured, typed columns are not there yet.")
-            continue
         if entry is None:
             continue
         lines += [
@@ -129,6 +128,20 @@ def _turn_row(competitor: str, figures: dict[str, Any], ours: float | None) -> l
 def _where(workloads: tuple[str, ...]) -> str:
     main = [name for name in workloads if name in MAIN]
     return "" if set(main) == set(MAIN) else f" (only {', '.join(main)})"
+
+
+def _format_table(results: Results) -> str:
+    """Rates per core: records by CPU second, all processes of a competitor together."""
+    head = ["", "records", "this loader, records per CPU second", "Spark's", ""]
+    lines = [f"| {' | '.join(head)} |", "|---|---:|---:|---:|---:|"]
+    for name, function in zip(TYPED, ("from_json", "from_avro", "from_protobuf"), strict=True):
+        rows = results["workloads"].get(name, {}).get("row_count")
+        ours, sparks = (median_of(results, name, each, "cpu_s") for each in ("loader-1", "spark"))
+        if rows and ours and sparks:
+            cells = [WORKLOADS[name].what, f"{rows:,}", f"{rows / ours:,.0f}"]
+            cells += [f"{function}: {rows / sparks:,.0f}", f"{sparks / ours:.1f} x"]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _scaling_tables(scaling: dict[str, Any]) -> str:

@@ -88,7 +88,7 @@ def _one_turn(
     who = f"{competitor.name} on {ready.workload.name}"
     written_bytes = sum(file.stat().st_size for file in visible_files(folder)) if folder.exists() else 0
     if competitor.is_checked:
-        require_same(fingerprint_of_files(folder), ready.reference, who)
+        require_same(fingerprint_of_files(folder, is_typed=ready.workload.is_typed), ready.reference, who)
     elif answer["rows"] != ready.reference.count:
         raise BenchmarkError(f"{who}: read {answer['rows']:,} records, not {ready.reference.count:,}")
     _remove(folder)

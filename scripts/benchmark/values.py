@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmark.encodings import Encoding, broken, encoder
+
 SEED = 20_261_122
 T0_MS = 1_709_200_800_000
 """2024-02-29 10:00:00 UTC, the time of the first record; four records to the millisecond, so that all of a
@@ -60,16 +62,26 @@ class Chunk:
 class ValueMaker:
     """Makes the records of one workload, one chunk after the other.
 
-    value_bytes  about; more than the plain JSON is filled up with words
+    value_bytes   about; more than the plain JSON is filled up with words
+    broken_every  one value in so many is cut short
     """
 
-    def __init__(self, value_bytes: int | None, *, has_keys: bool) -> None:
+    def __init__(
+        self,
+        value_bytes: int | None,
+        *,
+        has_keys: bool,
+        encoding: Encoding = "json",
+        broken_every: int | None = None,
+    ) -> None:
         self._random = np.random.default_rng(SEED)
         self._cities = np.array([city.encode() for city in CITIES], dtype=object)
         self._text_bytes = 0 if value_bytes is None else value_bytes - 100
         self._text = _text(self._random) if value_bytes is not None else b""
         self._has_keys = has_keys
         self._next_id = FIRST_ID
+        self._encode = None if encoding == "json" else encoder(encoding)
+        self._broken_every = broken_every
 
     def chunk(self, topic: str, partition: int, count: int) -> Chunk:
         """The next `count` records."""
@@ -87,6 +99,11 @@ class ValueMaker:
             values = [_WITH_TEXT % each for each in zip(*fields, texts, strict=True)]
         else:
             values = [_PLAIN % each for each in zip(*fields, strict=True)]
+        for at in range(0, count, self._broken_every or count + 1):
+            if self._broken_every:
+                values[at] = broken(values[at])
+        if self._encode is not None:
+            values = [self._encode(each) for each in values]
         keys = [b"user-%06d" % user for user in users] if self._has_keys else None
         return Chunk(topic, partition, times, keys, values)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from benchmark.encodings import Encoding
 from benchmark.values import Chunk, ValueMaker
 
 Codec = Literal["none", "gzip", "snappy", "lz4", "zstd"]
@@ -28,6 +29,9 @@ class Workload:
     partitions     of each topic
     hot_share      of the records that partition 0 gets; the others share the rest evenly
     same_records_as  another workload, whose topics are read
+    encoding       of the values
+    is_typed       whether values become columns; else they stay bytes
+    broken_every   one value in so many cannot be decoded
     """
 
     name: str
@@ -42,6 +46,9 @@ class Workload:
     has_keys: bool = False
     into_hdfs: bool = False
     same_records_as: str | None = None
+    encoding: Encoding = "json"
+    is_typed: bool = False
+    broken_every: int | None = None
 
     @property
     def source(self) -> str:
@@ -59,7 +66,7 @@ class Workload:
     @property
     def signature(self) -> dict[str, object]:
         """All that decides which records lie where. Topics made from another one are produced anew."""
-        return {
+        signature: dict[str, object] = {
             "record_count": self.record_count,
             "codec": self.codec,
             "partitions": self.partitions,
@@ -69,10 +76,18 @@ class Workload:
             "is_transactional": self.is_transactional,
             "has_keys": self.has_keys,
         }
+        if self.encoding != "json" or self.broken_every:
+            signature |= {"encoding": self.encoding, "broken_every": self.broken_every}
+        return signature
 
     def chunks(self) -> Iterator[Chunk]:
         """The records in the order in which they are sent, each chunk for one partition."""
-        maker = ValueMaker(self.value_bytes, has_keys=self.has_keys)
+        maker = ValueMaker(
+            self.value_bytes,
+            has_keys=self.has_keys,
+            encoding=self.encoding,
+            broken_every=self.broken_every,
+        )
         if self.is_transactional:
             for _ in range(self.record_count // TRANSACTION_RECORDS):
                 for partition in range(self.partitions):
@@ -124,6 +139,14 @@ _ALL = (
         has_keys=True,
     ),
     Workload(
+        name="W7",
+        what="W1 typed from JSON",
+        record_count=4_000_000,
+        codec="lz4",
+        same_records_as="W1",
+        is_typed=True,
+    ),
+    Workload(
         name="W8",
         what="W1 into HDFS",
         record_count=4_000_000,
@@ -138,6 +161,37 @@ _ALL = (
         codec="lz4",
         is_transactional=True,
         has_keys=True,
+    ),
+    Workload(
+        name="W10",
+        what="2 M of W1's records, typed from Avro",
+        record_count=2_000_000,
+        codec="lz4",
+        encoding="avro",
+        is_typed=True,
+    ),
+    Workload(
+        name="W11",
+        what="2 M of W1's records, typed from Protobuf",
+        record_count=2_000_000,
+        codec="lz4",
+        encoding="protobuf",
+        is_typed=True,
+    ),
+    Workload(
+        name="W12",
+        what="10 M of W1's records, typed from JSON",
+        record_count=10_000_000,
+        codec="lz4",
+        is_typed=True,
+    ),
+    Workload(
+        name="W13",
+        what="W12 with every tenth record cut short: 1 M go to the quarantine",
+        record_count=10_000_000,
+        codec="lz4",
+        is_typed=True,
+        broken_every=10,
     ),
     Workload(name="Q1", what="W1's shape, 400,000 records", record_count=400_000, codec="lz4"),
     Workload(
@@ -188,8 +242,14 @@ _ALL = (
 )
 
 WORKLOADS = {workload.name: workload for workload in _ALL}
-MAIN = ("W1", "W2", "W3", "W4", "W5", "W6", "W8", "W9")
-"""Those of the table. W7, W1 typed from JSON, waits for typed columns."""
+MAIN = ("W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W11", "W12", "W13")
+"""Those of the table."""
+
+LARGE = ("W12", "W13")
+"""Those that only the loader runs: what bad records cost."""
+
+TYPED = ("W7", "W10", "W11")
+"""One of each format with columns."""
 
 QUICK = ("Q1", "Q3", "Q9")
 """Those of --quick."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.children.serving import Turn
+from benchmark.encodings import AVRO_SCHEMA, COLUMNS, MESSAGE, descriptor_set
 from loader.config.problems import check
 from loader.config.secrets import Secrets
 from loader.operations.job import Job, open_job
@@ -15,9 +16,26 @@ def job_document(turn: Turn, **sections: Any) -> dict[str, Any]:
     return {
         "job": {"name": "benchmark", "destination": turn.output},
         "kafka": {"bootstrap_servers": [turn.bootstrap_servers]},
-        "topics": [{"name": topic} for topic in turn.ends],
+        "topics": [{"name": topic, **_format(turn)} for topic in turn.ends],
         **sections,
     }
+
+
+def _format(turn: Turn) -> dict[str, Any]:
+    """How a topic entry says what its values are; the schemas lie beside the output."""
+    if turn.format == "raw":
+        return {}
+    if turn.format == "json":
+        value: dict[str, Any] = {"format": "json", "columns": COLUMNS}
+    elif turn.format == "avro":
+        schema = Path(f"{turn.folder}.avsc")
+        schema.write_text(json.dumps(AVRO_SCHEMA))
+        value = {"format": "avro", "schema_file": str(schema)}
+    else:
+        descriptors = Path(f"{turn.folder}.desc")
+        descriptors.write_bytes(descriptor_set())
+        value = {"format": "protobuf", "descriptor_file": str(descriptors), "message": MESSAGE}
+    return {"value": value, "max_bad_records": turn.row_count}
 
 
 def open_turn_job(turn: Turn, **sections: Any) -> Job:

@@ -19,6 +19,7 @@ class Turn:
 
     ends     the end offset of each partition, by topic
     output   URL of an empty folder that is this turn's alone
+    format   of the values: raw, json, avro or protobuf
     """
 
     workload: str
@@ -26,6 +27,7 @@ class Turn:
     ends: dict[str, list[int]]
     row_count: int
     output: str
+    format: str = "raw"
 
     @property
     def folder(self) -> str:

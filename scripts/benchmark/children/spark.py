@@ -1,19 +1,21 @@
 """Spark's own Kafka source into Parquet, in a JVM that stays warm."""
 
+import json
 import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from benchmark.children.serving import Load, Turn, serve
+from benchmark.encodings import AVRO_SCHEMA, COLUMNS, MESSAGE, descriptor_set
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 
 def load_by_spark(session: "SparkSession", turn: Turn) -> float:
     """Read all topics to their ends, and write them as Parquet; the seconds it took."""
     began_s = time.monotonic()
-    (
+    rows = (
         session.read.format("kafka")
         .option("kafka.bootstrap.servers", turn.bootstrap_servers)
         .option("subscribe", ",".join(turn.ends))
@@ -22,10 +24,28 @@ def load_by_spark(session: "SparkSession", turn: Turn) -> float:
         .option("kafka.isolation.level", "read_committed")
         .option("includeHeaders", "true")
         .load()
-        .write.option("compression", "zstd")
-        .parquet(f"{turn.output}/spark")
     )
+    if turn.format != "raw":
+        rows = _typed(rows, turn)
+    rows.write.option("compression", "zstd").parquet(f"{turn.output}/spark")
     return time.monotonic() - began_s
+
+
+def _typed(rows: "DataFrame", turn: Turn) -> "DataFrame":
+    """The value's fields as columns, and the rest of the record in one more, as this loader has them."""
+    from pyspark.sql import functions as sql
+    from pyspark.sql.avro.functions import from_avro
+    from pyspark.sql.protobuf.functions import from_protobuf
+
+    if turn.format == "json":
+        fields = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+        value = sql.from_json(sql.col("value").cast("string"), fields)
+    elif turn.format == "avro":
+        value = from_avro(sql.col("value"), json.dumps(AVRO_SCHEMA))
+    else:
+        value = from_protobuf(sql.col("value"), MESSAGE, binaryDescriptorSet=descriptor_set())
+    record = ("topic", "partition", "offset", "timestamp", "timestampType", "key", "headers")
+    return rows.select(value.alias("v"), sql.struct(*record).alias("kafka")).select("v.*", "kafka")
 
 
 def _prepare(options: dict[str, Any]) -> Load:
