@@ -17,36 +17,43 @@ NO_TIME = np.iinfo(np.int64).min
 """Stands for the hour of rows without a time while they are grouped."""
 
 
-def split_by_time(
-    rows: pa.RecordBatch, partition_by: str, times: RowTimes
-) -> Iterator[tuple[int | None, pa.RecordBatch]]:
-    """The rows by folder: (first hour of the folder since 1970 UTC, None without a time; its rows).
-
-    Rows keep their order. Rows that all belong to one folder, which is the common case, are not copied.
-    """
+def folder_hours(rows: pa.RecordBatch, partition_by: str, times: RowTimes) -> NDArray[np.int64]:
+    """int64[rows]: of each row's folder the first hour since 1970 UTC; NO_TIME without a time."""
     if partition_by == "none":
-        yield 0, rows
-        return
+        return np.zeros(rows.num_rows, np.int64)
     width_us = HOUR_US * HOURS_OF[partition_by]
     load_hour = _first_hour(times.load_time_ms * 1000, width_us)
     if isinstance(times.time, LoadTime):
-        yield load_hour, rows
-        return
-    hours = _folder_hours(times.of(rows), width_us)
+        return np.full(rows.num_rows, load_hour, np.int64)
+    times_us = times.of(rows)
+    hours = integers(times_us) // width_us * (width_us // HOUR_US)
+    if times_us.null_count:
+        hours = np.where(nulls(times_us), NO_TIME, hours)
     if times.absurd_times == "load_time":
         hours = np.where(_booleans(times.are_absurd(rows)), load_hour, hours)
-    if hours.min() == hours.max():
+    return hours
+
+
+def are_together(hours: NDArray[np.int64]) -> bool:
+    """Whether all rows belong to one folder, which is the common case."""
+    return bool(hours.min() == hours.max())
+
+
+def split_by_folder(
+    rows: pa.RecordBatch, hours: NDArray[np.int64]
+) -> Iterator[tuple[int | None, pa.RecordBatch]]:
+    """The rows by folder: (its first hour, None without a time; its rows).
+
+    Rows keep their order. Those that all belong together are not copied.
+    """
+    if are_together(hours):
         yield _hour_or_none(hours[0]), rows
         return
-    for folder in np.unique(hours):
+    order = np.argsort(hours, kind="stable")
+    bounds = np.flatnonzero(np.diff(hours[order])) + 1
+    for numbers in np.split(order, bounds):
         # take() copies: a slice would keep the whole batch in memory for as long as its folder waits.
-        yield _hour_or_none(folder), rows.take(indices(np.flatnonzero(hours == folder)))
-
-
-def _folder_hours(times_us: pa.Int64Array, width_us: int) -> NDArray[np.int64]:
-    """int64[rows]: the first hour of each row's folder, NO_TIME without a time."""
-    hours = integers(times_us) // width_us * (width_us // HOUR_US)
-    return np.where(nulls(times_us), NO_TIME, hours) if times_us.null_count else hours
+        yield _hour_or_none(hours[numbers[0]]), rows.take(indices(numbers))
 
 
 def _first_hour(time_us: int, width_us: int) -> int:

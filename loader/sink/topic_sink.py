@@ -4,10 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import groupby
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from loader.config.output import WriteConfig
 from loader.errors import CoverageGap, LoaderError
@@ -15,7 +18,7 @@ from loader.formats.metadata import metadata
 from loader.formats.times import BY_RECORD_TIME, RowTimes
 from loader.sink.columns import integers
 from loader.sink.parquet_file import ParquetFile
-from loader.sink.time_folders import split_by_time
+from loader.sink.time_folders import are_together, folder_hours, split_by_folder
 from loader.storage.protocol import Storage
 from loader.values import DataFile, LoadedRange, OffsetRange, layout
 from loader.values.documents import encode_loaded_range
@@ -24,10 +27,23 @@ MAX_OPEN_FILES = 32
 """Of one sink. Records of very mixed times would else hold a file open for every hour there ever was."""
 
 
+MAX_WAITING_ARRAYS = 32 * 1024
+"""Of one sink. An array takes about 1 KiB beside its values: of a batch of few rows that is most."""
+
+
+class _Mixed(NamedTuple):
+    """Rows of several folders."""
+
+    wanted: OffsetRange
+    rows: pa.RecordBatch
+    hours: NDArray[np.int64]
+
+
 @dataclass(slots=True)
 class _Folder:
     """One time folder: the rows that wait for its next row group, and its open file."""
 
+    hour: int | None
     path: str
     waiting: list[tuple[OffsetRange, pa.RecordBatch]] = field(default_factory=list)
     waiting_bytes: int = 0
@@ -38,7 +54,8 @@ class TopicSink:
     """Writes the rows of one topic. `with sink:` removes all it wrote, finished or not, when the body raises.
 
     At most `config.row_group_bytes` wait in all; when they are spread over many folders, the largest
-    is written as a smaller row group.
+    is written as a smaller row group. Rows of several folders wait together before, up to a quarter of that:
+    cut at once, those of thousands of hours would be as many batches, of which only so many may wait.
 
     name_prefix    of the staged files; no other sink of any attempt may have it, but for the one of the same
                    topic's quarantine
@@ -71,6 +88,10 @@ class TopicSink:
         self._partition_by = "none" if is_quarantine else config.partition_by
         self._folders: dict[int | None, _Folder] = {}
         self._waiting_bytes = 0
+        self._mixed: list[_Mixed] = []
+        self._mixed_bytes = 0
+        self._max_waiting_batches = MAX_WAITING_ARRAYS // _count_arrays(schema)
+        self._waiting_batches = 0
         self._opened_count = 0
         self._last_offsets: dict[OffsetRange, int] = {}
         self._files: list[DataFile] = []
@@ -84,19 +105,40 @@ class TopicSink:
         if not rows.num_rows:
             return
         self._check_offsets(wanted, rows)
-        for hour, part in split_by_time(rows, self._partition_by, self._times):
-            folder = self._folders.get(hour)
-            if folder is None:
-                folder = self._folders[hour] = _Folder(self._path_of(hour))
-            size = (
-                part.get_total_buffer_size()
-            )  # nbytes tells the same of a whole batch, in 50 times the time
-            folder.waiting.append((wanted, part))
-            folder.waiting_bytes += size
-            self._waiting_bytes += size
-        while self._waiting_bytes >= self._config.row_group_bytes:
-            largest = max(self._folders.values(), key=lambda folder: folder.waiting_bytes)
-            self._write_row_group(largest)
+        mixed = _Mixed(wanted, rows, folder_hours(rows, self._partition_by, self._times))
+        self._mixed.append(mixed)
+        self._mixed_bytes += rows.get_total_buffer_size()
+        is_alone = len(self._mixed) == 1 and are_together(mixed.hours)
+        if is_alone or self._mixed_bytes >= self._config.row_group_bytes // 4:
+            self._sort_out()
+
+    def _sort_out(self) -> None:
+        """Give the rows that wait together to their folders, and write those that there is no room for."""
+        mixed, self._mixed, self._mixed_bytes = self._mixed, [], 0
+        for wanted, group in groupby(mixed, key=lambda each: each.wanted):
+            _, batches, hours = zip(*group, strict=True)
+            rows = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+            for hour, part in split_by_folder(rows, np.concatenate(hours)):
+                self._wait(wanted, hour, part)
+        while self._waits_too_much():
+            self._write_row_group(max(self._folders.values(), key=lambda folder: folder.waiting_bytes))
+
+    def _wait(self, wanted: OffsetRange, hour: int | None, rows: pa.RecordBatch) -> None:
+        folder = self._folders.get(hour)
+        if folder is None:
+            folder = self._folders[hour] = _Folder(hour, self._path_of(hour))
+        # nbytes tells the same of the buffers of a whole batch, in 50 times the time.
+        size = rows.get_total_buffer_size()
+        folder.waiting.append((wanted, rows))
+        folder.waiting_bytes += size
+        self._waiting_bytes += size
+        self._waiting_batches += 1
+
+    def _waits_too_much(self) -> bool:
+        return (
+            self._waiting_bytes >= self._config.row_group_bytes
+            or self._waiting_batches > self._max_waiting_batches
+        )
 
     def _check_offsets(self, wanted: OffsetRange, rows: pa.RecordBatch) -> None:
         offsets = integers(metadata(rows, "offset"))
@@ -150,12 +192,15 @@ class TopicSink:
         file = folder.file or self._open_file(folder)
         file.write_row_group(folder.waiting)
         self._waiting_bytes -= folder.waiting_bytes
+        self._waiting_batches -= len(folder.waiting)
         folder.waiting, folder.waiting_bytes = [], 0
 
     def _open_file(self, folder: _Folder) -> ParquetFile:
         opened = [other for other in self._folders.values() if other.file is not None]
         if len(opened) >= MAX_OPEN_FILES:
             self._close_file(opened[0])
+            if not opened[0].waiting:
+                del self._folders[opened[0].hour]
         staged_name = self._staged_name(self._opened_count)
         self._opened_count += 1
         folder.file = ParquetFile(self._storage, self._staged_folder, staged_name, self._schema, self._config)
@@ -168,6 +213,14 @@ class TopicSink:
         self._files.append(file.close(folder.path, self._provenance))
 
 
+def _count_arrays(schema: pa.Schema) -> int:
+    return sum(_count_type(each.type) for each in schema)
+
+
+def _count_type(arrow_type: pa.DataType) -> int:
+    return 1 + sum(_count_type(arrow_type.field(at).type) for at in range(arrow_type.num_fields))
+
+
 def close_together(sinks: Sequence[TopicSink], loaded: Sequence[LoadedRange]) -> tuple[DataFile, ...]:
     """Write what waits in the sinks of one topic, finish every file, and say which there are.
 
@@ -178,6 +231,7 @@ def close_together(sinks: Sequence[TopicSink], loaded: Sequence[LoadedRange]) ->
             without a row can be read from the files alone
     """
     for sink in sinks:
+        sink._sort_out()
         for folder in list(sink._folders.values()):
             sink._write_row_group(folder)
     share = {
