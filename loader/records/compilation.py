@@ -30,6 +30,8 @@ _logger = logging.getLogger(__name__)
 
 RECORDS = "loader.records"
 
+_SCALARS = {int: types.int64, bool: types.boolean}
+
 _lock = threading.Lock()
 _compiled: set[str] = set()
 
@@ -90,7 +92,7 @@ def _compile_each(kernels: Sequence[Any]) -> None:
 def _signature(function: Callable[..., Any]) -> tuple[Any, ...]:
     hints = get_type_hints(function, include_extras=True)
     hints.pop("return")
-    return tuple(types.int64 if hint is int else hint.__metadata__[0] for hint in hints.values())
+    return tuple(_SCALARS.get(hint) or hint.__metadata__[0] for hint in hints.values())
 
 
 @contextmanager
