@@ -199,6 +199,8 @@ def _task(
     formats: "RowFormats",
     loss_allowed: bool,
 ) -> "LoadTask":
+    from loader.formats.protocol import NoSchemas
+    from loader.registry.source import RegistrySource
     from loader.task import LoadTask
 
     return LoadTask(
@@ -211,6 +213,7 @@ def _task(
         write=job.config.write,
         topic_ids=plan.topic_ids,
         formats=formats.formats,
+        schemas=NoSchemas() if job.registry is None else RegistrySource(job.registry),
         loss_allowed=loss_allowed,
     )
 

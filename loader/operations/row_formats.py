@@ -18,7 +18,7 @@ class RowFormats:
     """What tasks are told, and of which topics nothing can be loaded.
 
     formats          of the topics whose rows are not left as they are
-    failures         topics whose rows no table can hold, and why
+    failures         topics whose schemas are not to be had, or whose rows no table can hold, and why
     max_bad_records  how many records that cannot be decoded each topic may have
     """
 
@@ -54,9 +54,12 @@ def row_formats(
     """
     as_they_are = TopicFormat(times=RowTimes(load_time_ms=load_time_ms))
     formats: dict[str, TopicFormat] = {}
-    failures: dict[str, tuple[Exception, ...]] = {}
     limits: dict[str, float] = {}
-    for topic, resolved in resolve_formats(job, sorted(topics)).items():
+    all_resolved = resolve_formats(job, sorted(topics))
+    failures: dict[str, tuple[Exception, ...]] = {
+        topic: (error,) for topic, error in all_resolved.failures.items()
+    }
+    for topic, resolved in all_resolved.formats.items():
         config = job.config.topic_config(topic)
         times = as_they_are.times
         if config is not None:

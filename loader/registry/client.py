@@ -72,7 +72,7 @@ class RegistryClient:
         return self._registered(_field(found, "id", int), found)
 
     def all_versions(self, subject: str) -> tuple[RegisteredSchema, ...]:
-        """Every version of a subject, the oldest first, each id once. Raises UnusableSchema without any."""
+        """Every version of a subject, the oldest first, each id once. Raises UnusableSchema where none is."""
         numbers = self.versions(subject)
         schemas: dict[int, RegisteredSchema] = {}
         for number in numbers or ():

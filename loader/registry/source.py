@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from loader.errors import UnusableSchema
 from loader.registry.client import RegistryClient
@@ -17,15 +17,22 @@ MAX_UNKNOWN_IDS = 10_000
 class RegistrySource:
     """Asks once for each id, also for one that the registry does not have. For any thread of one task.
 
+    It travels to a task with what it was made of, and asks anew there: an id that was unknown once may have
+    been registered since.
+
     known  schemas that need no asking; nothing is opened until one is met that is not among them
     """
 
     def __init__(self, settings: RegistrySettings, known: Iterable[RegisteredSchema] = ()) -> None:
         self._settings = settings
+        self._known = tuple(known)
         self._client: RegistryClient | None = None
-        self._schemas: dict[int, RegisteredSchema | None] = {each.schema_id: each for each in known}
+        self._schemas: dict[int, RegisteredSchema | None] = {each.schema_id: each for each in self._known}
         self._unknown_count = 0
         self._turn = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RegistrySource, (self._settings, self._known)  # not the connection, nor the lock
 
     def schema(self, schema_id: int) -> RegisteredSchema | None:
         """The schema of an id, None where the registry has none.

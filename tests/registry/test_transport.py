@@ -2,6 +2,7 @@
 
 import base64
 import json
+import pickle
 import ssl
 import sys
 import threading
@@ -381,6 +382,20 @@ def test_what_the_driver_knew_and_what_is_no_id_is_not_asked_for() -> None:
         assert schemas.schema(-5) is None
 
     assert registry.paths == []
+
+
+def test_a_source_travels_to_a_task_with_its_login_and_what_is_known() -> None:
+    other = RegisteredSchema(9, "AVRO", '"int"')
+    with scripted() as registry:
+        there = RegistrySource(settings(registry.url, token="hunter2"), [other])  # noqa: S106
+        assert there.schema(1) == STRING  # its connection and lock do not travel
+
+        with pickle.loads(pickle.dumps(there)) as here:  # noqa: S301 - made in this line
+            assert (here.schema(9), here.schema(1)) == (other, STRING)
+
+        assert "hunter2" not in f"{there} {there!r}"
+        assert registry.paths == ["/schemas/ids/1"] * 2
+        assert registry.logins == ["Bearer hunter2"] * 2
 
 
 def test_a_registry_that_is_down_is_no_unknown_id() -> None:
