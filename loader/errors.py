@@ -286,7 +286,8 @@ class SchemaChanged(PersonDecides):
         super().__init__(
             f"{topic}: column {path}{by}: {problem}. Columns may be added, int become long, and float become"
             " double. Nothing of this topic was committed; rows loaded before are untouched.",
-            [RENAME_FIELD, LOAD_APART, LEAVE_OUT],
+            # What is in `kafka` is no field of the value: it has no other name.
+            [LOAD_APART, LEAVE_OUT] if path.startswith("kafka.") else [RENAME_FIELD, LOAD_APART, LEAVE_OUT],
         )
         self.topic, self.path, self.problem, self.schema_ids = topic, path, problem, tuple(schema_ids)
 
