@@ -126,6 +126,7 @@ def _document(report: LoadReport, seconds: float, config: Path) -> dict[str, Any
         "version": commit.version if commit else report.plan.base_version,
         "committed": commit is not None,
         "row_count": commit.counts.row_count if commit else 0,
+        "quarantined_count": commit.counts.quarantined_count if commit else 0,
         "file_count": len(commit.files) if commit else 0,
         "size_bytes": sum(file.size_bytes for file in commit.files) if commit else 0,
         "ranges": [encode_loaded_range(loaded) for loaded in (commit.ranges if commit else ())],

@@ -65,7 +65,7 @@ def _proven(report: VerifyReport) -> str:
     said = (
         f"proven for {text.plural(report.commit_count, 'commit')}: {text.plural(report.file_count, 'file')},"
         f" {text.size(report.size_bytes)}, are there with their sizes and hold"
-        f" {text.plural(report.row_count, 'row')}, each offset once, and every other offset is explained"
+        f" {_held(report)}, each offset once, and every other offset is explained"
     )
     if report.is_deep:
         said += "; all pages decode"
@@ -78,6 +78,11 @@ def _proven(report: VerifyReport) -> str:
         if compared.gone_count:
             said += f", which no longer has {text.count(compared.gone_count)} others"
     return said
+
+
+def _held(report: VerifyReport) -> str:
+    rows, quarantined = text.plural(report.row_count, "row"), report.quarantined_count
+    return f"{rows} and {text.plural(quarantined, 'quarantined record')}" if quarantined else rows
 
 
 def _topic_rows(report: VerifyReport) -> list[list[str]]:
@@ -115,6 +120,7 @@ def _document(report: VerifyReport, config: Path) -> dict[str, Any]:
         "commit_count": report.commit_count,
         "file_count": report.file_count,
         "row_count": report.row_count,
+        "quarantined_count": report.quarantined_count,
         "size_bytes": report.size_bytes,
         "deep": report.is_deep,
         "compared": report.compared

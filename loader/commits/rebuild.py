@@ -126,10 +126,10 @@ class RebuiltLedger:
         return tuple(lost for loaded in self.ranges for lost in loaded.lost_ranges)
 
 
-def rebuild(evidence: Evidence, row_counts: Mapping[OffsetRange, int]) -> RebuiltLedger:
+def rebuild(evidence: Evidence, row_counts: Mapping[OffsetRange, RangeCounts]) -> RebuiltLedger:
     """The ledger that the evidence proves.
 
-    row_counts  of each doubtful range, how many rows of it the files hold
+    row_counts  of each doubtful range, how many rows and quarantined records of it the files hold
 
     Raises LedgerDamaged where the evidence contradicts itself.
     """
@@ -143,7 +143,7 @@ def rebuild(evidence: Evidence, row_counts: Mapping[OffsetRange, int]) -> Rebuil
     for partition, claims in claimed.items():
         place = known.of(partition)
         begin = claims[0].range.start_offset if claims else place.next_offset if place else 0
-        while claims and claims[-1].counts.row_count and row_counts.get(claims[-1].range) == 0:
+        while claims and _held_count(claims[-1].counts) and _is_empty(row_counts.get(claims[-1].range)):
             claims.pop()  # none of its rows is there: it can be loaded again
         end = begin
         ranges.append(_nothing(OffsetRange(partition.topic, partition.partition, begin, begin)))
@@ -199,18 +199,34 @@ def _refuse_overlaps(ordered: Sequence[LoadedRange]) -> None:
             last = loaded
 
 
-def _counted(claim: LoadedRange, row_count: int | None, missing: Sequence[OffsetRange]) -> LoadedRange:
+def _held_count(counts: RangeCounts) -> int:
+    """How many offsets are in files: those of rows, and of records in the quarantine."""
+    return counts.row_count + counts.quarantined_count
+
+
+def _is_empty(found: RangeCounts | None) -> bool:
+    return found is not None and not _held_count(found)
+
+
+def _counted(claim: LoadedRange, found: RangeCounts | None, missing: Sequence[OffsetRange]) -> LoadedRange:
     """The range with the rows that are there; what is missing of them is lost, somewhere in missing files."""
-    if row_count is None or row_count == claim.counts.row_count:
+    if found is None:
         return claim
-    if row_count > claim.counts.row_count:
+    held, claimed = _held_count(found), _held_count(claim.counts)
+    if held > claimed:
         raise LedgerDamaged(
-            f"the files hold {row_count} rows of {claim.range}, of which {claim.counts.row_count} were"
-            " loaded: some are there twice. Nothing was written. Move the files that hold them again away.",
+            f"the files hold {held} rows of {claim.range}, of which {claimed} were loaded: some are there"
+            " twice. Nothing was written. Move the files that hold them again away.",
             [REPAIR],
         )
-    missing_count = claim.counts.row_count - row_count
-    counts = replace(claim.counts, row_count=row_count, lost_count=claim.counts.lost_count + missing_count)
+    counts = replace(
+        claim.counts,
+        row_count=found.row_count,
+        quarantined_count=found.quarantined_count,
+        lost_count=claim.counts.lost_count + claimed - held,
+    )
+    if held == claimed:
+        return replace(claim, counts=counts)
     spans = [*_common_parts(claim.range, missing)]
     where = united([*claim.lost_ranges, *spans]) if spans else [claim.range]
     return replace(claim, counts=counts, lost_ranges=tuple(where))

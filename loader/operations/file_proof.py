@@ -152,7 +152,7 @@ class CommitProof:
         last_offsets: dict[str, int] = {}
         for rows in read_offsets(parquet):
             name = f"{rows.topic}-{rows.partition}"
-            outside, again = self._ranges.mark(rows, file.ranges[0].topic)
+            outside, again = self._ranges.mark(rows, file)
             strangers[name].add(outside)
             doubled[name].add(again)
             before = np.concatenate([[last_offsets.get(name, -1)], rows.offsets[:-1]])
@@ -173,29 +173,57 @@ class CommitProof:
                     kind, f"{self._name(file.path)} has {rows} of {name}, {sample}, {why}", file.path
                 )
 
-    def _prove_range(self, loaded: LoadedRange, seen: SeenOffsets, uncounted: list[DataFile]) -> None:
-        wanted, counts = loaded.range, loaded.counts
-        missing = counts.row_count - seen.distinct_count
-        if not missing or any(part.overlaps(loaded.range) for file in uncounted for part in file.ranges):
-            return  # what a file holds that cannot be read is told of the file
+    def _prove_range(self, loaded: LoadedRange, seen: "_Seen", uncounted: list[DataFile]) -> None:
+        # What a file holds that cannot be read is told of the file.
+        untold = [file for file in uncounted if any(part.overlaps(loaded.range) for part in file.ranges)]
+        counts = loaded.counts
+        if not any(not file.is_quarantine for file in untold):
+            self._prove_count(loaded, "rows", counts.row_count, seen.row_count, seen)
+        if not any(file.is_quarantine for file in untold):
+            expected, found = counts.quarantined_count, seen.quarantined_count
+            self._prove_count(loaded, "quarantined records", expected, found, seen)
+
+    def _prove_count(self, loaded: LoadedRange, what: str, expected: int, found: int, seen: "_Seen") -> None:
+        wanted, version = loaded.range, self.commit.version
+        missing = expected - found
         if missing < 0:
             self.findings.problem(
                 "counts",
-                f"{wanted}: the files of commit {self.commit.version} hold {seen.distinct_count} different"
-                f" offsets, but it counts {counts.row_count} rows",
+                f"{wanted}: the files of commit {version} hold {found} different offsets, but it counts"
+                f" {expected} {what}",
             )
-            return
-        explained = counts.explained_count - counts.row_count
-        others = f"; {explained} of these are explained otherwise" if explained else ""
-        self.findings.problem(
-            "offset-missing",
-            f"{wanted}: {missing} of {counts.row_count} rows are in no file of commit {self.commit.version};"
-            f" offsets without a row: {name_stretches(seen.unseen(MOST_NAMED + 1))}{others}",
-            choices=FILE_CHOICES,
-        )
+        if missing > 0:
+            explained = loaded.counts.explained_count - expected
+            others = f"; {explained} of these are explained otherwise" if explained else ""
+            without = name_stretches(seen.offsets.unseen(MOST_NAMED + 1))
+            self.findings.problem(
+                "offset-missing",
+                f"{wanted}: {missing} of {expected} {what} are in no file of commit {version}; offsets"
+                f" without a row: {without}{others}",
+                choices=FILE_CHOICES,
+            )
 
     def _name(self, path: str) -> str:
         return f"{self.storage.url}/{path}"
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The offsets of one range that were seen, and of how many the record is in the quarantine."""
+
+    offsets: SeenOffsets
+    quarantined_count: int = 0
+
+    @property
+    def row_count(self) -> int:
+        return self.offsets.distinct_count - self.quarantined_count
+
+    def mark(self, offsets: NDArray[np.int64], is_quarantine: bool) -> NDArray[np.int64]:
+        """Note offsets; those that were noted before, in rows or in the quarantine."""
+        again = self.offsets.mark(offsets)
+        if is_quarantine:
+            self.quarantined_count += len(offsets) - len(again)
+        return again
 
 
 class _Ranges:
@@ -206,15 +234,15 @@ class _Ranges:
         for loaded in sorted(ranges, key=lambda each: each.range):
             self._by_partition[loaded.range.topic, loaded.range.partition].append(loaded)
         self._seen = {
-            key: [SeenOffsets(each.range.start_offset, each.range.end_offset) for each in group]
+            key: [_Seen(SeenOffsets(each.range.start_offset, each.range.end_offset)) for each in group]
             for key, group in self._by_partition.items()
         }
 
-    def mark(self, rows: RowOffsets, topic: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Note the rows of a file of `topic`: those of no range, and those that were noted before."""
+    def mark(self, rows: RowOffsets, file: DataFile) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Note rows of a file: those of no range, and those that were noted before."""
         nothing = np.empty(0, np.int64)
         group = self._by_partition.get((rows.topic, rows.partition))
-        if group is None or rows.topic != topic:
+        if group is None or rows.topic != file.ranges[0].topic:
             return rows.offsets, nothing
         starts = np.array([each.range.start_offset for each in group])
         ends = np.array([each.range.end_offset for each in group])
@@ -222,11 +250,11 @@ class _Ranges:
         is_inside = (places >= 0) & (rows.offsets < ends[places])
         seen = self._seen[rows.topic, rows.partition]
         again = [
-            seen[place].mark(rows.offsets[is_inside & (places == place)])
+            seen[place].mark(rows.offsets[is_inside & (places == place)], file.is_quarantine)
             for place in np.unique(places[is_inside]).tolist()
         ]
         return rows.offsets[~is_inside], np.concatenate([nothing, *again])
 
-    def __iter__(self) -> Iterator[tuple[LoadedRange, SeenOffsets]]:
+    def __iter__(self) -> Iterator[tuple[LoadedRange, _Seen]]:
         for key, group in self._by_partition.items():
             yield from zip(group, self._seen[key], strict=True)

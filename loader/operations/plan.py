@@ -4,7 +4,7 @@ Nothing is written, and no engine is started.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loader.commits.identity import read_identity
@@ -31,6 +31,7 @@ from loader.planning.bounds import TopicBounds
 from loader.planning.limits import LimitedRanges, apply_limits
 from loader.planning.ranges import PlannedPartition, plan_topic
 from loader.planning.splits import make_splits
+from loader.storage.protocol import FileStatus
 from loader.values import LoadedRange, OffsetRange, Position, Split, TopicPartition, layout
 from loader.values.column_types import StructType
 
@@ -204,14 +205,12 @@ def _strangers(job: Job, listing: ClusterListing, newest: Commit | None) -> dict
     new_topics = sorted(set(listing.topics) - set(newest.position.topics if newest else ()))
     if not new_topics:
         return {}
-    try:
-        present = {entry.path for entry in job.storage.list("")}
-    except PathNotFound:
-        return {}
+    present = {entry.path for within in ("", layout.QUARANTINE_FOLDER) for entry in _entries(job, within)}
     failures: dict[str, LoaderError] = {}
     for name in new_topics:
-        folder = layout.topic_folder(name)
-        if folder not in present or not _holds_files(job, folder):
+        folders = {layout.topic_folder(name), layout.quarantine_folder(name)} & present
+        folder = next((each for each in sorted(folders) if _holds_files(job, each)), None)
+        if folder is None:
             continue
         if _is_overtaken(job, newest):
             # The files can be of the run that committed since. This run's own commit will be refused.
@@ -226,6 +225,13 @@ def _strangers(job: Job, listing: ClusterListing, newest: Commit | None) -> dict
         if newest is None:
             raise failures[name]
     return failures
+
+
+def _entries(job: Job, folder: str) -> Sequence[FileStatus]:
+    try:
+        return job.storage.list(folder)
+    except PathNotFound:
+        return ()
 
 
 def _is_overtaken(job: Job, newest: Commit | None) -> bool:

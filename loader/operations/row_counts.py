@@ -7,17 +7,17 @@ from loader.errors import REPAIR, LedgerDamaged, UnreadableFile
 from loader.operations.job import Job
 from loader.tables.offsets import read_offsets
 from loader.tables.opening import opened
-from loader.values import OffsetRange
+from loader.values import OffsetRange, RangeCounts
 
 
-def count_rows(job: Job, evidence: Evidence, staged: Mapping[str, str]) -> dict[OffsetRange, int]:
-    """The rows of each doubtful range, counted in the files that may hold some.
+def count_rows(job: Job, evidence: Evidence, staged: Mapping[str, str]) -> dict[OffsetRange, RangeCounts]:
+    """The rows and the quarantined records of each doubtful range, counted in the files that may hold some.
 
     staged  where files lie that are not published yet, by their paths
 
     Raises LedgerDamaged where a file that must be counted cannot be read.
     """
-    counts = dict.fromkeys(evidence.doubtful, 0)
+    counts = dict.fromkeys(evidence.doubtful, RangeCounts())
     doubtful = by_partition(counts)
     for file in evidence.files:
         in_question = {
@@ -36,7 +36,8 @@ def count_rows(job: Job, evidence: Evidence, staged: Mapping[str, str]) -> dict[
                             inside = (rows.offsets >= wanted.start_offset) & (
                                 rows.offsets < wanted.end_offset
                             )
-                            counts[wanted] += int(inside.sum())
+                            name = "quarantined_count" if file.is_quarantine else "row_count"
+                            counts[wanted] += RangeCounts(**{name: int(inside.sum())})
         except UnreadableFile as error:
             raise LedgerDamaged(
                 f"the rows of {file.path} must be counted, since other files with offsets of its ranges are"

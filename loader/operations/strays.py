@@ -55,9 +55,12 @@ def _tell(footer: Footer, name: str, ledger: Ledger, findings: Findings) -> None
 
 
 def _topic_files(job: Job, ledger: Ledger) -> Iterator[FileStatus]:
-    """What a reader of the topics' folders sees; Spark and Hive skip names that begin with _ or a dot."""
+    """What a reader of the topics' folders sees, or of the quarantine.
+
+    Spark and Hive skip names that begin with _ or a dot.
+    """
     topics = {partition.topic for partition in ledger.partitions}
-    for entry in _visible(job, ""):
+    for entry in (*_visible(job, ""), *_visible(job, layout.QUARANTINE_FOLDER)):
         topic = _topic_of(entry.path)
         if entry.is_folder and (topic in topics or job.config.topic_config(topic) is not None):
             yield from _files_below(job, entry.path)
@@ -80,7 +83,8 @@ def _visible(job: Job, folder: str) -> list[FileStatus]:
 
 
 def _topic_of(folder: str) -> str:
-    """The topic whose rows a folder of this name holds."""
+    """The topic whose rows, or quarantined records, a folder holds."""
+    folder = folder.removeprefix(f"{layout.QUARANTINE_FOLDER}/")
     for character, written in layout.HIDING_CHARACTERS.items():
         if folder.startswith(written):
             return character + folder.removeprefix(written)

@@ -19,7 +19,7 @@ from loader.operations.job import Job
 from loader.operations.plan import read_ledger
 from loader.operations.row_counts import count_rows
 from loader.tables.footers import Footer, read_footer
-from loader.values import DataFile, OffsetRange, layout
+from loader.values import DataFile, OffsetRange, RangeCounts, layout
 
 STAGED_NAME = re.compile(rb'"staged_name":"([^"]+)"')
 
@@ -34,7 +34,7 @@ class Survey:
     problem     what makes a run stop at this ledger, None where nothing does
     evidence    of what was loaded
     staged      files of committed runs that are not published yet: where each lies, by its path
-    row_counts  of each doubtful range, how many of its rows the files hold
+    row_counts  of each doubtful range, how many rows and quarantined records of it the files hold
     owners      job id and cluster id, as commits and files give them
     notes       files that are not of this job, or not readable
     """
@@ -45,7 +45,7 @@ class Survey:
     problem: LedgerDamaged | None
     evidence: Evidence
     staged: Mapping[str, str]
-    row_counts: Mapping[OffsetRange, int]
+    row_counts: Mapping[OffsetRange, RangeCounts]
     owners: frozenset[tuple[str, str]]
     notes: tuple[str, ...]
 
@@ -138,8 +138,9 @@ def _problem(job: Job, commits: Iterable[Commit]) -> LedgerDamaged | None:
 
 
 def _published_sizes(job: Job) -> dict[str, int]:
-    """Every Parquet file below the topics' folders."""
-    return {path: size for path, size in _parquet_sizes(job, "") if "/" in path}
+    """Every Parquet file below the topics' folders, and of their quarantine, which readers do not see."""
+    rows = {path: size for path, size in _parquet_sizes(job, "") if "/" in path}
+    return rows | dict(_parquet_sizes(job, layout.QUARANTINE_FOLDER))
 
 
 def _staged_sizes(job: Job, but_of: Set[str]) -> dict[str, int]:

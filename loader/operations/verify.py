@@ -61,6 +61,11 @@ class VerifyReport:
         return RangeCounts.total(each.counts for each in self.partitions).row_count
 
     @property
+    def quarantined_count(self) -> int:
+        """Of all partitions."""
+        return RangeCounts.total(each.counts for each in self.partitions).quarantined_count
+
+    @property
     def exit_status(self) -> int:
         """4 with a problem; 3 where partitions gave no answer; else 0."""
         errors = [LedgerDamaged(problem.message) for problem in self.problems]

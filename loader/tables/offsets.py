@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from loader.errors import UnreadableFile
+from loader.formats.metadata import metadata, metadata_path, metadata_type
 from loader.records.schema import RAW_SCHEMA
 
 COLUMNS = ["topic", "partition", "offset"]
@@ -32,13 +33,15 @@ def read_offsets(parquet: pq.ParquetFile) -> Iterator[RowOffsets]:
     """
     schema = parquet.schema_arrow
     for name in COLUMNS:
-        found = schema.field(name).type if name in schema.names else None
+        found = metadata_type(schema, name)
         if found != RAW_SCHEMA.field(name).type:
             raise UnreadableFile(
                 f"its column {name} is {found or 'missing'}, not {RAW_SCHEMA.field(name).type}"
             )
+    paths = [metadata_path(schema, name) for name in COLUMNS]
     for number in range(parquet.num_row_groups):
-        rows = parquet.read_row_group(number, columns=COLUMNS, use_threads=False)
+        read = parquet.read_row_group(number, columns=paths, use_threads=False)
+        rows = pa.table({name: metadata(read, name) for name in COLUMNS})
         for name in COLUMNS:
             if rows.column(name).null_count:
                 raise UnreadableFile(f"row group {number} has rows of no {name}")

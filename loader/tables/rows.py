@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from loader.errors import UnreadableFile
+from loader.formats.metadata import metadata, metadata_path
 from loader.values import OffsetRange
 
 BATCH_ROWS = 1024
@@ -19,10 +20,11 @@ def read_rows(parquet: pq.ParquetFile, wanted: OffsetRange) -> pa.Table:
     Raises what Arrow raises for bytes that are not Parquet.
     """
     # Not by the statistics of the row groups: where these are damaged, asking for them ends the process.
+    place = [metadata_path(parquet.schema_arrow, name) for name in PLACE]
     numbers = [
         number
         for number in range(parquet.num_row_groups)
-        if pc.any(_is_wanted(parquet.read_row_group(number, PLACE, use_threads=False), wanted)).as_py()
+        if pc.any(_is_wanted(parquet.read_row_group(number, place, use_threads=False), wanted)).as_py()
     ]
     # For Arrow, no number at all means all of them.
     batches = parquet.iter_batches(BATCH_ROWS, row_groups=numbers, use_threads=False) if numbers else ()
@@ -31,9 +33,9 @@ def read_rows(parquet: pq.ParquetFile, wanted: OffsetRange) -> pa.Table:
 
 
 def _is_wanted(rows: pa.Table | pa.RecordBatch, wanted: OffsetRange) -> Any:
-    offsets = rows.column("offset")
+    offsets = metadata(rows, "offset")
     is_inside = pc.and_(pc.greater_equal(offsets, wanted.start_offset), pc.less(offsets, wanted.end_offset))
-    return pc.and_(pc.equal(rows.column("partition"), wanted.partition), is_inside)
+    return pc.and_(pc.equal(metadata(rows, "partition"), wanted.partition), is_inside)
 
 
 def decode_all(parquet: pq.ParquetFile) -> None:

@@ -17,6 +17,7 @@ from loader.values import (
     PartitionPosition,
     Position,
     RangeCounts,
+    TopicPartition,
     TopicPosition,
 )
 from loader.values.column_types import StructType, parse_type
@@ -71,14 +72,12 @@ def a_run(version: int, start: int, end: int, rows: int) -> Run:
 
 def rebuilt(evidence: Evidence) -> RebuiltLedger:
     """With the rows of doubtful ranges counted in the files that are there."""
-    counts = {
-        wanted: sum(
-            file.row_count
-            for file in evidence.files
-            if wanted.start_offset <= file.ranges[0].start_offset < wanted.end_offset
-        )
-        for wanted in evidence.doubtful
-    }
+    counts = dict.fromkeys(evidence.doubtful, RangeCounts())
+    for wanted in counts:
+        for file in evidence.files:
+            if wanted.start_offset <= file.ranges[0].start_offset < wanted.end_offset:
+                name = "quarantined_count" if file.is_quarantine else "row_count"
+                counts[wanted] += RangeCounts(**{name: file.row_count})
     return rebuild(evidence, counts)
 
 
@@ -191,6 +190,37 @@ def test_more_rows_than_were_loaded_are_refused() -> None:
         rebuilt(Evidence((), (share,), ()))
 
 
+def test_quarantined_records_count_as_rows_do_and_are_lost_with_their_files() -> None:
+    run = a_run(1, 0, 20, 12)
+    counts = RangeCounts(row_count=12, quarantined_count=5, compacted_count=3)
+    bad = [
+        replace(file_of(1, first, end), path=f"_quarantine/orders/q{first}.parquet")
+        for first, end in ((12, 15), (15, 17))
+    ]
+    commit = replace(run.commit, ranges=(replace(run.claim, counts=counts),), files=(*run.commit.files, *bad))
+
+    whole = rebuilt(Evidence((commit,), (), ()))
+    without_one = rebuilt(Evidence((commit,), (), (bad[1],)))
+    with_nothing = rebuilt(Evidence((commit,), (), commit.files))
+
+    assert whole.counts == counts
+    assert without_one.counts == replace(counts, quarantined_count=3, lost_count=2)
+    assert without_one.lost_ranges == (OffsetRange("orders", 0, 15, 17),)
+    assert set(without_one.files) == {*run.commit.files, bad[0]}
+    assert with_nothing.position.of(TopicPartition("orders", 0)) == PartitionPosition(0, -1)
+
+
+def test_a_share_known_only_by_its_files_counts_its_quarantine_apart() -> None:
+    run = a_run(1, 0, 10, 10)
+    bad = replace(file_of(1, 5, 9), path="_quarantine/orders/q.parquet")
+    share = replace(run.share((run.files[0],)), ranges=(), file_count=0, files=(run.files[0], bad))
+
+    ledger = rebuilt(Evidence((), (share,), ()))
+
+    assert ledger.counts == RangeCounts(row_count=5, quarantined_count=4)
+    assert ledger.position.of(TopicPartition("orders", 0)) == PartitionPosition(9, -1)
+
+
 def test_a_long_ledger_with_many_missing_files_is_rebuilt_in_time() -> None:
     runs = [a_run(version, 10 * version, 10 * version + 10, 10) for version in range(1, 4001)]
     shares = tuple(run.share(run.files[:1]) for run in runs[::2])
@@ -199,7 +229,7 @@ def test_a_long_ledger_with_many_missing_files_is_rebuilt_in_time() -> None:
     evidence = Evidence(commits, shares, missing)
     began_s = time.process_time()
 
-    ledger = rebuild(evidence, dict.fromkeys(evidence.doubtful, 5))
+    ledger = rebuild(evidence, dict.fromkeys(evidence.doubtful, RangeCounts(row_count=5)))
 
     assert ledger.counts.lost_count == 20_000
     assert time.process_time() - began_s < 5

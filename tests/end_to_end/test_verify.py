@@ -150,6 +150,7 @@ def test_a_sound_destination_is_proven_with_its_numbers(prepared: Job) -> None:
     records = prepared.records()
     assert report.keys() == {
         *("job", "destination", "exit_status", "version", "commit_count", "file_count", "row_count"),
+        "quarantined_count",
         *("size_bytes", "deep", "compared", "partitions", "problems", "notes", "unanswered"),
     }
     files = [path for path in prepared.folder.paths() if path.endswith(".parquet")]
