@@ -14,7 +14,7 @@ from typing import Any
 from benchmark.errors import BenchmarkError
 from benchmark.places import CHECKOUT, STATE_FOLDER
 from benchmark.spark_jars import spark_jars
-from benchmark.workloads import LARGE, MAIN, QUICK
+from benchmark.workloads import LARGE, MAIN, PROTOBUF, QUICK
 from local_services.artifacts import KAFKA
 from local_services.java import find_java
 
@@ -149,7 +149,7 @@ _ALL = (
         what="Spark's Kafka source to Parquet, local[2], warm JVM",
         module="spark",
         options=_TWO,
-        workloads=(*_WITH_PEERS, *QUICK),
+        workloads=(*(name for name in _WITH_PEERS if name != PROTOBUF), *QUICK),
         warms_up=True,
         needs_spark_jars=True,
         most_turns={"W6": 2},  # of nearly two minutes each

@@ -248,6 +248,9 @@ MAIN = ("W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W11", "W12
 LARGE = ("W12", "W13")
 """Those that only the loader runs: what bad records cost."""
 
+PROTOBUF = "W11"
+"""Without Spark: the jar of its from_protobuf is in no repository for Spark 4."""
+
 TYPED = ("W7", "W10", "W11")
 """One of each format with columns."""
 

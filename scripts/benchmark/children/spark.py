@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from benchmark.children.serving import Load, Turn, serve
-from benchmark.encodings import AVRO_SCHEMA, COLUMNS, MESSAGE, descriptor_set
+from benchmark.encodings import AVRO_SCHEMA, COLUMNS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -35,15 +35,12 @@ def _typed(rows: "DataFrame", turn: Turn) -> "DataFrame":
     """The value's fields as columns, and the rest of the record in one more, as this loader has them."""
     from pyspark.sql import functions as sql
     from pyspark.sql.avro.functions import from_avro
-    from pyspark.sql.protobuf.functions import from_protobuf
 
     if turn.format == "json":
         fields = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
         value = sql.from_json(sql.col("value").cast("string"), fields)
-    elif turn.format == "avro":
-        value = from_avro(sql.col("value"), json.dumps(AVRO_SCHEMA))
     else:
-        value = from_protobuf(sql.col("value"), MESSAGE, binaryDescriptorSet=descriptor_set())
+        value = from_avro(sql.col("value"), json.dumps(AVRO_SCHEMA))
     record = ("topic", "partition", "offset", "timestamp", "timestampType", "key", "headers")
     return rows.select(value.alias("v"), sql.struct(*record).alias("kafka")).select("v.*", "kafka")
 
