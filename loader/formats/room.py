@@ -15,7 +15,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from loader.formats.nodes import LIST, MAP, Nodes, NodesOfKernel
-from loader.records.kernel import kernel
+from loader.records.kernel import lean_kernel
 
 
 class Room(NamedTuple):
@@ -75,7 +75,7 @@ def with_twice(room: Room, node: int) -> Room:
     return larger
 
 
-@kernel
+@lean_kernel
 def next_entry(room: RoomOfKernel, node: int) -> int:
     """Take a new entry of a node, not null; returns its place, or -1 where the stretch is full."""
     at: int = room.starts[node] + room.counts[node]
@@ -86,7 +86,7 @@ def next_entry(room: RoomOfKernel, node: int) -> int:
     return at
 
 
-@kernel
+@lean_kernel
 def put_null(room: RoomOfKernel, nodes: NodesOfKernel, node: int) -> int:
     """Put a null entry of a node, and of every field within it that needs one to stand in line.
 
@@ -107,14 +107,14 @@ def put_null(room: RoomOfKernel, nodes: NodesOfKernel, node: int) -> int:
     return place
 
 
-@kernel
+@lean_kernel
 def begin_value(room: RoomOfKernel) -> None:
     """Remember where every node stands, before a value is read."""
     for node in range(room.counts.shape[0]):
         room.marks[node] = room.counts[node]
 
 
-@kernel
+@lean_kernel
 def take_back(room: RoomOfKernel) -> None:
     """Forget all entries since `begin_value`."""
     for node in range(room.counts.shape[0]):

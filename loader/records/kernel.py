@@ -26,17 +26,30 @@ KERNELS: dict[str, list[Any]] = {}
 
 def kernel(function: Kernel) -> Kernel:
     """Make a function a kernel: compiled without the GIL, to machine code that checks no bounds itself."""
-    compiled = numba.njit(nogil=True, boundscheck=False, error_model="numpy")(function)
+    return _registered(function)
+
+
+def lean_kernel(function: Kernel) -> Kernel:
+    """Make a function a kernel that allocates nothing, so that Numba needs not count who holds an array.
+
+    Where a kernel hands many arrays on for each field of each record, counting takes most of the time.
+    """
+    return _registered(function, _nrt=False)
+
+
+def part(function: Kernel) -> Kernel:
+    """Make a function a part of the lean kernels that call it: compiled into them, and not by itself.
+
+    Passing many arrays to what is called for each field takes longer than what is done with them.
+    """
+    return cast("Kernel", _compiled(function, _nrt=False, forceinline=True))
+
+
+def _registered(function: Kernel, **options: bool) -> Kernel:
+    compiled = _compiled(function, **options)
     KERNELS.setdefault(function.__module__.rpartition(".")[0], []).append(compiled)
     return cast("Kernel", compiled)
 
 
-def part(function: Kernel) -> Kernel:
-    """Make a function a part of the kernels that call it, which it is compiled into.
-
-    For what is called for each field of each record with many arrays: passing these takes longer than what
-    is done with them.
-    """
-    return cast(
-        "Kernel", numba.njit(nogil=True, boundscheck=False, error_model="numpy", forceinline=True)(function)
-    )
+def _compiled(function: Callable[..., Any], **options: bool) -> Any:
+    return cast(Any, numba.njit)(nogil=True, boundscheck=False, error_model="numpy", **options)(function)
