@@ -89,6 +89,8 @@ class AvroDecoder:
 
     def _begins_of(self, ids: NDArray[np.int32]) -> NDArray[np.int64]:
         """Where each value's program begins."""
+        if len(ids) and (ids == ids[0]).all():  # without sorting them
+            return np.full(len(ids), self._begin_of(int(ids[0])), np.int64)
         found, which = np.unique(ids, return_inverse=True)
         begins = [self._begin_of(each) for each in found.tolist()]
         return np.array(begins, np.int64)[which]

@@ -27,29 +27,34 @@ NEXT = 5
 have no bytes."""
 
 # All those below put an entry into their node.
-CONSTANT = 6
-"""The entry is (a, b): a number, a text of the pool, a struct or a list whose elements follow."""
-INT = 7
-LONG = 8
-TIMES = 9
+INT = 6
+"""A number of 32 bits; those up to LAST_NUMBER are written as numbers."""
+LONG = 7
+TIMES = 8
 """A long, at most b away from 0, times a."""
-TIME = 10
+TIME = 9
 """An int or long below b times a: a time of the day."""
-NANOS = 11
+NANOS = 10
 """A long by 1000, rounded down."""
-WHOLE = 12
+WHOLE = 11
 """A long as a double, at most a away from 0."""
-FLOAT = 13
-DOUBLE = 14
-BOOLEAN = 15
-TEXT = 16
+ENUM = 12
+"""The number of a symbol of a; as many instructions follow whose a and b are the entry of each."""
+LAST_NUMBER = ENUM
+TEXT = 13
 """a bytes, or where it is -1 as many as are said first; they are UTF-8 where b is 1."""
-ENUM = 17
-"""Read the number of a symbol of a; as many instructions follow whose a and b are the entry of each."""
-DECIMAL = 18
+DECIMAL = 14
 """Big-endian, its bytes as of TEXT."""
+DOUBLE = 15
+"""a bytes, which are 8; of FLOAT 4, and of BOOLEAN 1."""
+FLOAT = 16
+BOOLEAN = 17
+LAST_OF_BYTES = BOOLEAN
+CONSTANT = 18
+"""The entry is (a, b): a number, a text of the pool, a struct or a list whose elements follow."""
 ELEMENTS = 19
 """Begin a list or map."""
+FIRST_ENTRY = INT
 
 Instruction = tuple[int, int, int, int]
 Code = Annotated[NDArray[np.int64], types.int64[:, ::1]]

@@ -7,16 +7,16 @@ from numba import types
 from numpy.typing import NDArray
 
 from loader.formats.avro.instructions import (
-    BOOLEAN,
     CONSTANT,
     DECIMAL,
     DOUBLE,
-    ELEMENTS,
-    END,
-    ENUM,
+    FIRST_ENTRY,
     FLOAT,
     INT,
     JUMP,
+    LAST_NUMBER,
+    LAST_OF_BYTES,
+    LONG,
     NANOS,
     NEXT,
     NULLABLE,
@@ -47,9 +47,9 @@ from loader.formats.avro.problems import (
 )
 from loader.formats.filling import GOOD, PayloadOfKernel, VerdictsOfKernel
 from loader.formats.nodes import NodesOfKernel
-from loader.formats.room import RoomOfKernel, begin_value, next_entry, put_null, take_back
+from loader.formats.room import RoomOfKernel, begin_value, put_null, take_back
 from loader.formats.utf8 import first_no_utf8
-from loader.records.kernel import Int32s, Int64s, ReadOnlyBytes, kernel
+from loader.records.kernel import Int32s, Int64s, kernel
 
 FULL = -1
 """No verdict: the stretch of the node that is told has no room for an entry."""
@@ -85,6 +85,15 @@ def read_ids(payload: PayloadOfKernel, ids: Int32s, verdicts: VerdictsOfKernel) 
 
 
 @kernel
+def put_null_part(room: RoomOfKernel, nodes: NodesOfKernel, node: int) -> tuple[int, int]:
+    """Put a null entry of a node. Returns (GOOD, node) or (FULL, the node within it that is full)."""
+    place = put_null(room, nodes, node)
+    if place < 0:
+        return FULL, ~place
+    return GOOD, node
+
+
+@kernel
 def read_values(
     payload: PayloadOfKernel,
     first_row: int,
@@ -110,21 +119,157 @@ def read_values(
 
     Returns (r, -1), or (the row that did not fit, the node that is full), with nothing of the row put.
     """
+    data = payload.data
+    firsts, reals, seconds, present = room.firsts, room.reals, room.seconds, room.present
+    starts, counts = room.starts, room.counts
     row_count = begins.shape[0]
     for row in range(first_row, row_count):
         begin_value(room)
         if payload.present[row] != 0 and begins[row] >= 0:
             start = payload.offsets[row]
-            problem, node, at = read_value(
-                payload.data,
-                start + id_bytes,
-                payload.offsets[row + 1],
-                code,
-                begins[row],
-                frames,
-                nodes,
-                room,
-            )
+            end = payload.offsets[row + 1]
+            at = start + id_bytes
+            pc = begins[row]
+            depth = -1
+            empty_count = 0
+            # There is one way out of the loop: at each, Numba lets go of every array, which takes as long as
+            # reading a field. For that, too, arrays are taken out of their tuples once.
+            while True:
+                here = np.uint64(pc)
+                operation = code[here, 0]
+                node = code[here, 1]
+                a = code[here, 2]
+                b = code[here, 3]
+                pc += 1
+                began = at
+                problem = GOOD
+                if operation < FIRST_ENTRY:
+                    if operation == NULLABLE:
+                        branch, at = read_number(data, at, end)
+                        if branch == a and at >= 0:
+                            pc = b
+                            problem, node = put_null_part(room, nodes, node)
+                        elif at < 0:
+                            problem = ~at
+                        elif branch != 1 - a:
+                            problem = BAD_BRANCH
+                    elif operation == NULLS:
+                        problem, node = put_null_part(room, nodes, node)
+                    elif operation == NEXT:
+                        if frames[depth, 1] == 0:
+                            count, at = read_block(data, at, end)
+                            if at < 0:
+                                problem = ~at
+                            elif count == 0:
+                                depth -= 1
+                                pc = a
+                                continue
+                            elif b == 0 and count > end - at:
+                                problem = TRUNCATED
+                            elif b != 0 and count > MOST_EMPTY_ELEMENTS - empty_count:
+                                problem = TOO_MANY_EMPTY
+                            else:
+                                empty_count += b * count
+                                frames[depth, 1] = count
+                                firsts[frames[depth, 0]] += count
+                        frames[depth, 1] -= 1
+                    elif operation == JUMP:
+                        pc = a
+                    elif operation == UNION:
+                        branch, at = read_number(data, at, end)
+                        if at < 0:
+                            problem = ~at
+                        elif branch < 0 or branch >= a:
+                            problem = BAD_BRANCH
+                        else:
+                            pc = code[np.uint64(pc + branch), 2]
+                    else:
+                        if at != end:
+                            problem, node, began = BYTES_LEFT, 0, at
+                        break
+                    if problem != GOOD:
+                        break
+                    continue
+
+                entry = starts[np.uint64(node)] + counts[np.uint64(node)]
+                if entry >= starts[np.uint64(node + 1)]:
+                    problem = FULL
+                    break
+                counts[np.uint64(node)] += 1
+                place = np.uint64(entry)
+                present[place] = 1
+                if operation <= LAST_NUMBER:
+                    number, at = read_number(data, at, end)
+                    if at < 0:
+                        problem = ~at
+                    elif operation == LONG:
+                        firsts[place] = number
+                    elif operation == INT:
+                        firsts[place] = number
+                        if number != np.int32(number):
+                            problem = BEYOND_INT
+                    elif operation == TIMES:
+                        firsts[place] = number * a
+                        if number > b or number < -b:
+                            problem = BEYOND_TIME
+                    elif operation == TIME:
+                        firsts[place] = number * a
+                        if number < 0 or number >= b:
+                            problem = BEYOND_DAY
+                    elif operation == NANOS:
+                        firsts[place] = number // 1000
+                    elif operation == WHOLE:
+                        reals[place] = np.float64(number)
+                        if number > a or number < -a:
+                            problem = BEYOND_REAL
+                    elif number < 0 or number >= a:  # ENUM
+                        problem = BAD_SYMBOL
+                    else:
+                        symbol = np.uint64(pc + number)
+                        firsts[place] = code[symbol, 2]
+                        seconds[place] = code[symbol, 3]
+                        pc += a
+                elif operation <= LAST_OF_BYTES:
+                    size = a
+                    if a < 0:
+                        size, at = read_size(data, at, end)
+                    elif a > end - at:
+                        at = ~TRUNCATED
+                    if at < 0:
+                        problem = ~at
+                    elif operation == TEXT:
+                        firsts[place] = at
+                        seconds[place] = size
+                        if b != 0:
+                            wrong = first_no_utf8(data, at, size)
+                            if wrong >= 0:
+                                problem, began = NOT_UTF_8, wrong
+                    elif operation == DECIMAL:
+                        low, high, is_within = read_decimal(data, at, size, nodes.precisions[node])
+                        firsts[place] = low
+                        seconds[place] = high
+                        if is_within == 0:
+                            problem = BEYOND_DECIMAL
+                    elif operation == DOUBLE:
+                        firsts[place] = read_little(data, at, 8)
+                    elif operation == FLOAT:
+                        reals[place] = np.uint32(read_little(data, at, 4)).view(np.float32)
+                    else:  # BOOLEAN
+                        byte = data[np.uint64(at)]
+                        firsts[place] = byte
+                        if byte > 1:
+                            problem = BAD_BOOLEAN
+                    at += size
+                elif operation == CONSTANT:
+                    firsts[place] = a
+                    seconds[place] = b
+                else:  # ELEMENTS
+                    firsts[place] = 0
+                    depth += 1
+                    frames[depth, 0] = entry
+                    frames[depth, 1] = 0
+                if problem != GOOD:
+                    break
             if problem == GOOD:
                 continue
             take_back(room)
@@ -132,179 +277,9 @@ def read_values(
                 return row, node
             verdicts.codes[row] = problem
             verdicts.nodes[row] = node
-            verdicts.places[row] = at - start
-        place = put_null(room, nodes, 0)
-        if place < 0:
+            verdicts.places[row] = began - start
+        problem, node = put_null_part(room, nodes, 0)
+        if problem != GOOD:
             take_back(room)
-            return row, ~place
+            return row, node
     return row_count, -1
-
-
-@kernel
-def read_value(
-    data: ReadOnlyBytes,
-    start: int,
-    end: int,
-    code: Code,
-    begin: int,
-    frames: Frames,
-    nodes: NodesOfKernel,
-    room: RoomOfKernel,
-) -> tuple[int, int, int]:
-    """Run one program: see `read_values`.
-
-    data   uint8[n]  in  the bytes
-    start  int64     in  where the value starts
-    end    int64     in  where it ends
-    begin  int64     in  where in code its program begins
-
-    Returns (GOOD, 0, end); (a problem, its node, its place in data); or (FULL, the node, 0).
-    """
-    at = start
-    pc = begin
-    depth = -1
-    empty_count = 0
-    while True:
-        here = np.uint64(pc)
-        operation = code[here, 0]
-        node = code[here, 1]
-        a = code[here, 2]
-        b = code[here, 3]
-        pc += 1
-        began = at
-        if operation < CONSTANT:
-            if operation == NULLABLE or operation == UNION:  # noqa: SIM109 a switch, not a tuple
-                branch, at = read_number(data, at, end)
-                if at < 0:
-                    return ~at, node, began
-                branch_count = 2 if operation == NULLABLE else a
-                if branch < 0 or branch >= branch_count:
-                    return BAD_BRANCH, node, began
-                if operation == UNION:
-                    pc = code[np.uint64(pc + branch), 2]
-                    continue
-                if branch != a:
-                    continue
-                pc = b
-                place = put_null(room, nodes, node)
-                if place < 0:
-                    return FULL, ~place, 0
-            elif operation == NULLS:
-                place = put_null(room, nodes, node)
-                if place < 0:
-                    return FULL, ~place, 0
-            elif operation == NEXT:
-                if frames[depth, 1] == 0:
-                    count, at = read_block(data, at, end)
-                    if at < 0:
-                        return ~at, node, began
-                    if count == 0:
-                        depth -= 1
-                        pc = a
-                        continue
-                    if b != 0:
-                        if count > MOST_EMPTY_ELEMENTS - empty_count:
-                            return TOO_MANY_EMPTY, node, began
-                        empty_count += count
-                    elif count > end - at:
-                        return TRUNCATED, node, began
-                    frames[depth, 1] = count
-                    room.firsts[frames[depth, 0]] += count
-                frames[depth, 1] -= 1
-            elif operation == JUMP:
-                pc = a
-            elif operation == END:
-                if at != end:
-                    return BYTES_LEFT, 0, at
-                return GOOD, 0, at
-            continue
-
-        signed_entry = next_entry(room, node)
-        if signed_entry < 0:
-            return FULL, node, 0
-        entry = np.uint64(signed_entry)
-        if operation == TEXT:
-            size = a
-            if a < 0:
-                size, at = read_size(data, at, end)
-                if at < 0:
-                    return ~at, node, began
-            elif a > end - at:
-                return TRUNCATED, node, began
-            if b != 0:
-                wrong = first_no_utf8(data, at, size)
-                if wrong >= 0:
-                    return NOT_UTF_8, node, wrong
-            room.firsts[entry] = at
-            room.seconds[entry] = size
-            at += size
-        elif operation == DOUBLE:
-            if end - at < 8:
-                return TRUNCATED, node, began
-            room.firsts[entry] = read_little(data, at, 8)
-            at += 8
-        elif operation == FLOAT:
-            if end - at < 4:
-                return TRUNCATED, node, began
-            room.reals[entry] = np.uint32(read_little(data, at, 4)).view(np.float32)
-            at += 4
-        elif operation == CONSTANT:
-            room.firsts[entry] = a
-            room.seconds[entry] = b
-        elif operation == ELEMENTS:
-            room.firsts[entry] = 0
-            depth += 1
-            frames[depth, 0] = signed_entry
-            frames[depth, 1] = 0
-        elif operation == BOOLEAN:
-            if at >= end:
-                return TRUNCATED, node, began
-            byte = data[np.uint64(at)]
-            at += 1
-            if byte > 1:
-                return BAD_BOOLEAN, node, began
-            room.firsts[entry] = byte
-        elif operation == DECIMAL:
-            size = a
-            if a < 0:
-                size, at = read_size(data, at, end)
-                if at < 0:
-                    return ~at, node, began
-            elif a > end - at:
-                return TRUNCATED, node, began
-            low, high, is_within = read_decimal(data, at, size, nodes.precisions[node])
-            if is_within == 0:
-                return BEYOND_DECIMAL, node, began
-            room.firsts[entry] = low
-            room.seconds[entry] = high
-            at += size
-        else:
-            number, at = read_number(data, at, end)
-            if at < 0:
-                return ~at, node, began
-            if operation == INT:
-                if number != np.int32(number):
-                    return BEYOND_INT, node, began
-            elif operation == TIMES:
-                if number > b or number < -b:
-                    return BEYOND_TIME, node, began
-                number *= a
-            elif operation == TIME:
-                if number < 0 or number >= b:
-                    return BEYOND_DAY, node, began
-                number *= a
-            elif operation == NANOS:
-                number = number // 1000
-            elif operation == WHOLE:
-                if number > a or number < -a:
-                    return BEYOND_REAL, node, began
-                room.reals[entry] = np.float64(number)
-                continue
-            elif operation == ENUM:
-                if number < 0 or number >= a:
-                    return BAD_SYMBOL, node, began
-                symbol = np.uint64(pc + number)
-                pc += a
-                room.seconds[entry] = code[symbol, 3]
-                number = code[symbol, 2]
-            room.firsts[entry] = number

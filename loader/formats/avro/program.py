@@ -184,6 +184,16 @@ class _Compiler:
         self._open_lists -= 1
 
 
+_FIXED_READS = {
+    "int": (code.INT, 0),
+    "long": (code.LONG, 0),
+    "float": (code.FLOAT, 4),
+    "double": (code.DOUBLE, 8),
+    "boolean": (code.BOOLEAN, 1),
+}
+"""Operations and the bytes they read, 0 for a number of any length."""
+
+
 def takes_no_bytes(avro_type: AvroType) -> bool:
     """Whether values of a type may be written as no bytes at all."""
     match avro_type:
@@ -214,11 +224,4 @@ def _simple(writer: Simple, column: ColumnType, node: int) -> Instruction:
         case "bytes" | "fixed" | "string", _:
             return code.TEXT, node, size, int(column == Primitive("string"))
         case kind, _:
-            by_kind = {
-                "int": code.INT,
-                "long": code.LONG,
-                "float": code.FLOAT,
-                "double": code.DOUBLE,
-                "boolean": code.BOOLEAN,
-            }
-            return by_kind[kind], node, 0, 0
+            return _FIXED_READS[kind][0], node, _FIXED_READS[kind][1], 0
