@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from loader.config.times import LoadTime
 from loader.formats.times import RowTimes
 from loader.sink.columns import indices, integers, nulls
 
@@ -21,15 +20,14 @@ def folder_hours(rows: pa.RecordBatch, partition_by: str, times: RowTimes) -> ND
     """int64[rows]: of each row's folder the first hour since 1970 UTC; NO_TIME without a time."""
     if partition_by == "none":
         return np.zeros(rows.num_rows, np.int64)
-    width_us = HOUR_US * HOURS_OF[partition_by]
-    load_hour = _first_hour(times.load_time_ms * 1000, width_us)
-    if isinstance(times.time, LoadTime):
-        return np.full(rows.num_rows, load_hour, np.int64)
+    hours_per_folder = HOURS_OF[partition_by]
+    width_us = HOUR_US * hours_per_folder
     times_us = times.of(rows)
-    hours = integers(times_us) // width_us * (width_us // HOUR_US)
+    hours = integers(times_us) // width_us * hours_per_folder
     if times_us.null_count:
         hours = np.where(nulls(times_us), NO_TIME, hours)
     if times.absurd_times == "load_time":
+        load_hour = times.load_time_ms * 1000 // width_us * hours_per_folder
         hours = np.where(_booleans(times.are_absurd(rows)), load_hour, hours)
     return hours
 
@@ -54,10 +52,6 @@ def split_by_folder(
     for numbers in np.split(order, bounds):
         # take() copies: a slice would keep the whole batch in memory for as long as its folder waits.
         yield _hour_or_none(hours[numbers[0]]), rows.take(indices(numbers))
-
-
-def _first_hour(time_us: int, width_us: int) -> int:
-    return time_us // width_us * (width_us // HOUR_US)
 
 
 def _booleans(column: pa.BooleanArray) -> NDArray[np.bool_]:

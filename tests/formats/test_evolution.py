@@ -111,6 +111,7 @@ def test_a_change_within_a_column_is_refused_by_its_path(path: str, around: str)
     ("known", "incoming", "path"),
     [
         ("id: int", "ID: int", "ID"),
+        ("ID: int", "id: int", "id"),
         (None, "id: int, Id: int", "Id"),
         ("a: int", "s: struct<x: int, X: int>", "s.X"),
         ("s: struct<x: int>", "s: struct<X: int>", "s.X"),
