@@ -3,12 +3,10 @@
 Schema files are read and the registry is asked here, once for a run: tasks get every schema that there is.
 """
 
-import importlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
 
 from loader.config.formats import (
     AvroFormat,
@@ -20,6 +18,7 @@ from loader.config.formats import (
 )
 from loader.config.topics import TopicConfig
 from loader.errors import ConfigError, LoaderError, UnusableSchema
+from loader.formats.protoc import compile_schemas
 from loader.formats.protocol import ValueSpec
 from loader.formats.string import StringSpec
 from loader.formats.topic_format import TopicFormat
@@ -159,14 +158,29 @@ def _spec(place: str, config: FormatConfig, schemas: tuple[RegisteredSchema, ...
                 return AvroSpec(schemas)
             return AvroSpec(reader=_text(f"{place}.schema_file", config.schema_file))
         case ProtobufFormat():
-            protobuf: Any = importlib.import_module("loader.formats.protobuf.spec")
-            arguments: dict[str, Any] = {"schemas": schemas}
-            if config.descriptor_file is not None:
-                descriptors = _bytes(f"{place}.descriptor_file", config.descriptor_file)
-                arguments = {"descriptor_set": descriptors, "message": config.message}
-            return cast(ValueSpec, protobuf.ProtobufSpec(**arguments))
+            return _protobuf_spec(place, config, schemas)
         case _:
             return StringSpec() if config.format == "string" else None
+
+
+def _protobuf_spec(place: str, config: ProtobufFormat, schemas: tuple[RegisteredSchema, ...]) -> ValueSpec:
+    try:
+        from loader.formats.protobuf.columns import CompiledSchema
+        from loader.formats.protobuf.spec import ProtobufSpec
+    except ImportError as error:
+        raise ConfigError(
+            [
+                f"{place}: format protobuf needs Google's runtime ({error}):"
+                " pip install 'kafka-hadoop-loader[formats]'"
+            ]
+        ) from None
+    if config.descriptor_file is not None:
+        descriptors = _bytes(f"{place}.descriptor_file", config.descriptor_file)
+        return ProtobufSpec(descriptor_set=descriptors, message=config.message)
+    compiled = zip(schemas, compile_schemas(schemas), strict=True)
+    return ProtobufSpec(
+        tuple(CompiledSchema(schema.schema_id, descriptors) for schema, descriptors in compiled)
+    )
 
 
 def _text(place: str, name: str) -> str:

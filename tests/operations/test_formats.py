@@ -1,6 +1,7 @@
 """From the job file to how topics are decoded: files, the registry, and who fails without them."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,16 @@ import pytest
 from loader.config.job import JobConfig
 from loader.config.secrets import Secrets
 from loader.errors import AccessDenied, ConfigError, RegistryUnavailable, UnusableSchema
+from loader.formats.arrow_types import to_arrow
 from loader.formats.avro.spec import AvroSpec
 from loader.formats.json.spec import JsonSpec
+from loader.formats.protoc import compile_schema
 from loader.formats.string import StringSpec
 from loader.formats.topic_format import TopicFormat
 from loader.operations.formats import ResolvedFormats, resolve_formats
 from loader.operations.job import open_job
 from loader.values.column_types import parse_type
-from loader.values.schemas import RegisteredSchema
+from loader.values.schemas import RegisteredSchema, SchemaReference
 from local_services.registry import SchemaRegistry
 from tests.registry.scripted import Answer, Scripted, missing, scripted
 
@@ -202,6 +205,59 @@ def test_a_schema_file_that_is_not_to_be_read_is_named_with_its_key(
     error = resolved.failures["orders"]
     assert isinstance(error, ConfigError)
     assert error.problems == (f"topics[orders].{side}.schema_file: file {file} {problem}",)
+
+
+MONEY = 'syntax = "proto3"; package shop; message Money { int64 cents = 1; }'
+ORDER = (
+    'syntax = "proto3"; import "shop/money.proto"; message Order { shop.Money total = 1; string buyer = 2; }'
+)
+
+
+def test_protobuf_by_a_real_registry_brings_what_its_schemas_import(registry: SchemaRegistry) -> None:
+    registry.register("proto-money", MONEY, "PROTOBUF")
+    schema_id = registry.register("proto-value", ORDER, "PROTOBUF", [("shop/money.proto", "proto-money", 1)])
+
+    resolved = resolve({"proto": {"value": {"format": "protobuf"}}}, registry)
+
+    topic_format = resolved.formats["proto"]
+    assert topic_format.schema_ids == (schema_id,)
+    assert topic_format.value is not None
+    assert topic_format.value.column_type == to_arrow(
+        parse_type("struct<total: struct<cents: long>, buyer: string>")
+    )
+
+
+def test_protobuf_by_a_descriptor_file_needs_no_registry(tmp_path: Path) -> None:
+    money = SchemaReference("shop/money.proto", MONEY)
+    file = tmp_path / "order.desc"
+    file.write_bytes(compile_schema(RegisteredSchema(1, "PROTOBUF", ORDER, (money,))))
+    value = {"format": "protobuf", "descriptor_file": str(file), "message": "Order"}
+
+    resolved = resolve({"orders": {"value": value}}, None)
+
+    spec = resolved.formats["orders"].value
+    assert spec is not None
+    assert spec.column_type == to_arrow(parse_type("struct<total: struct<cents: long>, buyer: string>"))
+
+
+def test_a_protobuf_schema_that_protoc_refuses_fails_its_topic_by_name() -> None:
+    with scripted(subjects(orders_value=[(7, "PROTOBUF", 'import "none.proto";')])) as registry:
+        resolved = resolve({"plain": {}, "orders": {"value": {"format": "protobuf"}}}, registry)
+
+    assert set(resolved.formats) == {"plain"}
+    with pytest.raises(UnusableSchema, match=r"^orders: its value: schema 7 .*none\.proto"):
+        raise resolved.failures["orders"]
+
+
+def test_protobuf_without_its_packages_tells_the_command_that_installs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "loader.formats.protobuf.spec", None)
+    with scripted(subjects(orders_value=[(7, "PROTOBUF", MONEY)])) as registry:
+        resolved = resolve({"plain": {}, "orders": {"value": {"format": "protobuf"}}}, registry)
+
+    assert set(resolved.formats) == {"plain"}
+    assert "pip install 'kafka-hadoop-loader[formats]'" in str(resolved.failures["orders"])
 
 
 def test_a_real_registry_gives_every_version_of_a_topic(registry: SchemaRegistry) -> None:
