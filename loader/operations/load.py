@@ -14,17 +14,23 @@ from typing import TYPE_CHECKING, Protocol
 
 import loader
 from loader.commits.identity import JobIdentity, create_identity, read_identity
-from loader.commits.log import CommitLog
-from loader.commits.publish import is_published, publish, require_staged
+from loader.commits.publish import require_staged
 from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, write_ticket
 from loader.commits.sweep import sweep
 from loader.engine.protocol import Engine
-from loader.errors import CommitOutcomeUnknown, LoaderError, gravest_exit_status
+from loader.errors import gravest_exit_status
+from loader.operations.committing import (
+    append_commit,
+    drop_staged,
+    drop_staged_after,
+    publish_commit,
+    recover,
+)
 from loader.operations.job import Job
 from loader.operations.plan import LoadPlan, plan_load, read_ledger
 from loader.planning.coverage import AcceptedLoad, check_coverage
-from loader.values import Advance, LoadedRange, RangeCounts, layout, merge_adjacent
+from loader.values import Advance, LoadedRange, RangeCounts, merge_adjacent
 
 if TYPE_CHECKING:
     # These take half a second and more to import, and a run with nothing new needs none of them.
@@ -110,7 +116,7 @@ def load(
     """
     listener.step(Step.RECOVER)
     newest = read_ledger(job)
-    recovered = _recover(job, newest)
+    recovered = recover(job, newest)
     listener.step(Step.PLAN)
     plan = plan_load(job, newest, engine.slots, loss_allowed=loss_allowed)
     listener.planned(plan)
@@ -131,39 +137,20 @@ def load(
                 require_staged(job.storage, job.name, commit)
         except BaseException as error:
             # Failed or interrupted before the commit: nobody else knows these files.
-            _drop_staged_after(error, job, ticket.run_id)
+            drop_staged_after(error, job, ticket.run_id)
             raise
         failures.update(accepted.failures)
         if commit is None:
-            _drop_staged(job, ticket.run_id)
+            drop_staged(job, ticket.run_id)
         else:
             listener.step(Step.COMMIT)
-            _append(job, commit)
+            append_commit(job, commit)
             listener.step(Step.PUBLISH)
-            _publish(job, commit)
+            publish_commit(job, commit)
     listener.step(Step.SWEEP)
     newest_version = commit.version if commit else plan.base_version
     swept = sweep(job.storage, job.name, newest_version, now_ms(), is_dead)
     return LoadReport(ticket.run_id, plan, commit, failures, recovered, swept)
-
-
-def _recover(job: Job, newest: Commit | None) -> int | None:
-    """Finish the publishing of the newest commit, if its run did not; the version if there was any to do."""
-    if newest is None or is_published(job.storage, job.name, newest):
-        return None
-    _publish(job, newest)
-    return newest.version
-
-
-def _publish(job: Job, commit: Commit) -> None:
-    try:
-        publish(job.storage, job.name, commit)
-    except LoaderError as error:
-        error.add_note(
-            f"Commit {commit.version} stands: its rows are safe, but not all visible until a run has"
-            " published them."
-        )
-        raise
 
 
 def _stage(job: Job, plan: LoadPlan, ticket: RunTicket) -> JobIdentity:
@@ -230,33 +217,6 @@ def _load_splits(
         splits, results, loss_allowed=task.loss_allowed, max_bad_records=formats.max_bad_records
     )
     return replace(accepted, failures={**accepted.failures, **formats.failures})
-
-
-def _drop_staged(job: Job, run_id: str) -> None:
-    """Remove a run's folder. Only where it is certain that the run has not committed and never will."""
-    job.storage.delete(layout.run_folder(job.name, run_id))
-
-
-def _drop_staged_after(error: BaseException, job: Job, run_id: str) -> None:
-    """The same, where `error` is what a person has to hear of, whatever becomes of the files."""
-    try:
-        _drop_staged(job, run_id)
-    except LoaderError as leftover:
-        error.add_note(f"Staged files of run {run_id} may be left, for a later run to sweep: {leftover}")
-
-
-def _append(job: Job, commit: Commit) -> None:
-    """Make the commit the newest. Raises CommitSuperseded, CommitOutcomeUnknown, storage errors."""
-    try:
-        CommitLog(job.storage, job.name).append(commit)
-    except CommitOutcomeUnknown:
-        raise  # the commit may stand: its files must stay
-    except LoaderError as error:
-        # Refused, or another run has the number: these files can never be published.
-        _drop_staged_after(error, job, commit.run_id)
-        raise
-    # Anything else, like Ctrl-C, may come when the commit is done already. Then its files are the rows; if it
-    # is not, the next run's sweep finds that out.
 
 
 def _new_commit(

@@ -1,0 +1,55 @@
+"""The steps that every operation which commits has in common, and what each may remove when it fails."""
+
+from loader.commits.log import CommitLog
+from loader.commits.publish import is_published, publish
+from loader.commits.record import Commit
+from loader.errors import CommitOutcomeUnknown, LoaderError
+from loader.operations.job import Job
+from loader.values import layout
+
+
+def recover(job: Job, newest: Commit | None) -> int | None:
+    """Finish the publishing of the newest commit, if its run did not; the version if there was any to do."""
+    if newest is None or is_published(job.storage, job.name, newest):
+        return None
+    publish_commit(job, newest)
+    return newest.version
+
+
+def append_commit(job: Job, commit: Commit) -> None:
+    """Make the commit the newest. Raises CommitSuperseded, CommitOutcomeUnknown, storage errors."""
+    try:
+        CommitLog(job.storage, job.name).append(commit)
+    except CommitOutcomeUnknown:
+        raise  # the commit may stand: its files must stay
+    except LoaderError as error:
+        # Refused, or another run has the number: these files can never be published.
+        drop_staged_after(error, job, commit.run_id)
+        raise
+    # Anything else, like Ctrl-C, may come when the commit is done already. Then its files are the rows; if it
+    # is not, the next run's sweep finds that out.
+
+
+def publish_commit(job: Job, commit: Commit) -> None:
+    """Make the files of a commit visible. Raises what the storage raises, saying that the commit stands."""
+    try:
+        publish(job.storage, job.name, commit)
+    except LoaderError as error:
+        error.add_note(
+            f"Commit {commit.version} stands: its rows are safe, but not all visible until a run has"
+            " published them."
+        )
+        raise
+
+
+def drop_staged(job: Job, run_id: str) -> None:
+    """Remove a run's folder. Only where it is certain that the run has not committed and never will."""
+    job.storage.delete(layout.run_folder(job.name, run_id))
+
+
+def drop_staged_after(error: BaseException, job: Job, run_id: str) -> None:
+    """The same, where `error` is what a person has to hear of, whatever becomes of the files."""
+    try:
+        drop_staged(job, run_id)
+    except LoaderError as leftover:
+        error.add_note(f"Staged files of run {run_id} may be left, for a later run to sweep: {leftover}")
