@@ -1,6 +1,7 @@
 """The table [registry]: what it takes, what it refuses, and where its secrets come from."""
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -227,3 +228,19 @@ def test_no_secret_shows_in_settings_that_travel_to_tasks() -> None:
 
     assert (settings.password, settings.key_password) == ("hunter2", "hunter3")
     assert "hunter" not in f"{settings} {settings!r} {secrets} {secrets!r}"
+
+
+def test_the_example_shows_every_way_to_reach_a_registry(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "conf" / "schema-registry.toml").read_text()
+    shown = set(re.findall(r"(?m)^(?:# )?(\w+) = ", text.split("[registry]")[1].split("[[topics]]")[0]))
+    uncommented = re.sub(
+        r"(?m)^# (?=(certificate_file|key_file|request_timeout_ms|give_up_after_s) = )", "", text
+    )
+    (tmp_path / "job.toml").write_text(uncommented)
+
+    config = load_config(tmp_path / "job.toml")
+
+    assert set(RegistryConfig.model_fields) - shown == {"token_file", "key_password_file", "key_password_env"}
+    assert config.registry is not None
+    assert (config.registry.request_timeout_ms, config.registry.give_up_after_s) == (10_000, 30)
+    assert [entry.value.format for entry in config.topics] == ["avro", "protobuf", "avro"]
