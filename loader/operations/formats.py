@@ -47,9 +47,10 @@ class ResolvedFormats:
 
 
 def resolve_formats(job: Job, topics: Iterable[str]) -> ResolvedFormats:
-    """How the records of each topic are decoded.
+    """How the records of each topic are decoded. Raises nothing that is a LoaderError: it is in the result.
 
-    Raises what stops every topic alike: RegistryUnavailable, for example, where all of them need it.
+    Where the registry does not answer, each topic that needs it fails by RegistryUnavailable; nobody waits
+    for it twice.
     """
     configs = {topic: job.config.topic_config(topic) for topic in topics}
     subjects = _ask(job.registry, _subjects_of(configs))
@@ -60,8 +61,6 @@ def resolve_formats(job: Job, topics: Iterable[str]) -> ResolvedFormats:
             formats[topic] = TopicFormat() if config is None else _topic_format(topic, config, subjects)
         except LoaderError as error:
             failures[topic] = error
-    if len(failures) == len(configs) and len({str(error) for error in failures.values()}) == 1:
-        raise next(iter(failures.values()))
     return ResolvedFormats(formats, failures)
 
 

@@ -49,8 +49,6 @@ def row_formats(
 
     known         the columns of each table as the newest commit has them
     load_time_ms  when the run began
-
-    Raises what concerns the whole job, as `resolve_formats` does.
     """
     as_they_are = TopicFormat(times=RowTimes(load_time_ms=load_time_ms))
     formats: dict[str, TopicFormat] = {}

@@ -16,7 +16,7 @@ from loader.formats.json.spec import JsonSpec
 from loader.formats.protoc import compile_schema
 from loader.formats.string import StringSpec
 from loader.formats.topic_format import TopicFormat
-from loader.operations.formats import ResolvedFormats, resolve_formats
+from loader.operations.formats import ASKED_AT_ONCE, ResolvedFormats, resolve_formats
 from loader.operations.job import open_job
 from loader.values.column_types import parse_type
 from loader.values.schemas import RegisteredSchema, SchemaReference
@@ -142,11 +142,28 @@ def test_a_registry_that_is_down_fails_the_topics_that_need_it_and_no_other() ->
 @pytest.mark.parametrize(
     ("answer", "error"), [(Answer(503, b""), RegistryUnavailable), (Answer(401, b""), AccessDenied)]
 )
-def test_where_every_topic_needs_a_registry_that_fails_the_run_does(
+def test_where_every_topic_needs_a_registry_that_fails_each_says_so(
     answer: Answer, error: type[Exception]
 ) -> None:
-    with scripted(answer) as registry, pytest.raises(error, match=registry.url):
-        resolve({"orders": {"value": AVRO}, "clicks": {"value": AVRO}}, registry)
+    with scripted(answer) as registry:
+        resolved = resolve({"orders": {"value": AVRO}, "clicks": {"value": AVRO}}, registry)
+
+    assert resolved.formats == {}
+    assert {topic: type(failure) for topic, failure in resolved.failures.items()} == {
+        "orders": error,
+        "clicks": error,
+    }
+
+
+def test_a_registry_that_is_down_is_waited_for_once_however_many_topics_need_it() -> None:
+    entries = {f"orders-{number}": {"value": AVRO} for number in range(100)}
+    with scripted(Answer(503, b"")) as registry:
+        resolved = resolve(entries, registry)
+
+    assert set(resolved.failures) == set(entries)
+    assert (
+        len({path.split("/")[2] for path in registry.paths}) <= ASKED_AT_ONCE
+    )  # the others were not asked for
 
 
 def test_a_subject_that_is_not_there_fails_its_topic_and_names_both() -> None:
