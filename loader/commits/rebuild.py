@@ -55,8 +55,11 @@ class FoundShare:
 
     @property
     def claims(self) -> tuple[LoadedRange, ...]:
-        """Its ranges; where they are not known, the offsets from the first to the last row of each file."""
-        if self.ranges:
+        """Its ranges; where they are not known, the offsets from the first to the last row of each file.
+
+        A replay claims nothing: the quarantine, from which its rows are, was loaded by others.
+        """
+        if self.ranges or any(file.is_replay for file in self.files):
             return self.ranges
         spans = united(span for file in self.files for span in file.ranges)
         return tuple(LoadedRange(span, RangeCounts(row_count=span.offset_count), -1, 0) for span in spans)
@@ -68,7 +71,7 @@ class Evidence:
 
     commits        the good ones, by number
     shares         of files that no good commit lists
-    missing_files  listed by good commits, and not there with their size
+    missing_files  listed by good commits, and not there with their size; those of a replay can be made again
     """
 
     commits: tuple[Commit, ...]
@@ -96,7 +99,7 @@ class Evidence:
     @property
     def doubtful(self) -> tuple[OffsetRange, ...]:
         """Claimed ranges of which rows may be missing: those must be counted in the files."""
-        gone = by_partition(united(span for file in self.missing_files for span in file.ranges))
+        gone = by_partition(united(_lost_spans(self)))
         partial = {loaded.range for share in self.shares if not share.is_whole for loaded in share.claims}
         return tuple(
             loaded.range
@@ -138,7 +141,7 @@ def rebuild(evidence: Evidence, row_counts: Mapping[OffsetRange, RangeCounts]) -
     claimed: dict[TopicPartition, list[LoadedRange]] = {partition: [] for partition, _ in known}
     for claim in evidence.claims:
         claimed.setdefault(claim.range.topic_partition, []).append(claim)
-    missing = by_partition(united(span for file in evidence.missing_files for span in file.ranges))
+    missing = by_partition(united(_lost_spans(evidence)))
     ranges: list[LoadedRange] = []
     for partition, claims in claimed.items():
         place = known.of(partition)
@@ -156,6 +159,11 @@ def rebuild(evidence: Evidence, row_counts: Mapping[OffsetRange, RangeCounts]) -
             end = claim.range.end_offset
     joined = merge_adjacent(ranges)
     return RebuiltLedger(_position(joined, known, topic_ids), joined, evidence.files, _columns(evidence))
+
+
+def _lost_spans(evidence: Evidence) -> Iterator[OffsetRange]:
+    """Where rows of missing files lie that are nowhere else."""
+    return (span for file in evidence.missing_files if not file.is_replay for span in file.ranges)
 
 
 def _columns(evidence: Evidence) -> dict[str, StructType]:

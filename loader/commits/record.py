@@ -27,7 +27,7 @@ from loader.values.documents import decode_loaded_range, encode_loaded_range
 
 FORMAT_VERSION = 1
 
-Operation = Literal["load", "repair"]
+Operation = Literal["load", "repair", "replay"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,8 @@ class Commit:
     """What one run did, and where the job stands after it.
 
     version       1, 2, 3, …; a run that began at version N can only commit N + 1
-    operation     load: what was new in Kafka; repair: all that is known of the job, the ledger begins anew
+    operation     load: what was new in Kafka; repair: all that is known of the job, the ledger begins anew;
+                  replay: rows made of quarantined records, which stay where they are; no ranges
     job_id        of the job's identity document: a ledger moved under another job is found out
     position      the whole position, so the newest commit is enough to go on
     ranges        what this run loaded, with its counts

@@ -20,6 +20,8 @@ def count_rows(job: Job, evidence: Evidence, staged: Mapping[str, str]) -> dict[
     counts = dict.fromkeys(evidence.doubtful, RangeCounts())
     doubtful = by_partition(counts)
     for file in evidence.files:
+        if file.is_replay:
+            continue  # its records are counted in the quarantine
         in_question = {
             wanted
             for span in file.ranges

@@ -14,11 +14,12 @@ from loader.commits.log import CommitLog
 from loader.commits.publish import is_published
 from loader.commits.record import Commit
 from loader.errors import LedgerDamaged, PathNotFound, gravest_exit_status
-from loader.operations.file_proof import CommitProof
+from loader.operations.file_proof import CommitProof, FileProof
 from loader.operations.findings import Findings, Problem
 from loader.operations.job import Job
 from loader.operations.kafka_samples import Compared, Samples, choose_samples, compare_samples
 from loader.operations.ledger_proof import LEDGER_CHOICES, Ledger, prove_ledger
+from loader.operations.replay_proof import prove_replays
 from loader.operations.strays import find_strays
 from loader.values import OffsetRange, RangeCounts, TopicPartition, layout
 
@@ -116,6 +117,7 @@ def _prove_files(
     """Look at the files of every commit; how many there are, and their bytes by the ledger."""
     log = CommitLog(job.storage, job.name)
     file_count = size_bytes = 0
+    apart: list[FileProof] = []
     for version in ledger.versions:
         try:
             commit = log.read(version)
@@ -126,6 +128,7 @@ def _prove_files(
         proofs = CommitProof(job.storage, commit, ledger.removed, staged_folder, deep, findings).prove()
         file_count += len(proofs)
         size_bytes += sum(proof.file.size_bytes for proof in proofs)
+        apart += [proof for proof in proofs if proof.file.is_quarantine or proof.file.is_replay]
         waiting = sum(proof.path not in (None, proof.file.path) for proof in proofs)
         if staged_folder is not None:
             findings.note(
@@ -135,6 +138,7 @@ def _prove_files(
         if samples is not None:
             for proof in proofs:
                 samples.offer(proof)
+    prove_replays(job.storage, apart, findings)
     return file_count, size_bytes
 
 

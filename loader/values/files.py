@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from loader.values import layout
 from loader.values.offsets import OffsetRange
 
+REPLAY_PREFIX = "replay-"
+"""Begins the staged name, which its published name holds too, of a file that a replay wrote."""
+
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
@@ -28,3 +31,8 @@ class DataFile:
     def is_quarantine(self) -> bool:
         """Whether its rows are records that could not be decoded."""
         return layout.is_quarantined(self.path)
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether its rows were made of records in the quarantine, which holds them still."""
+        return self.staged_name.startswith(REPLAY_PREFIX)

@@ -1,0 +1,217 @@
+"""Quarantined records decoded again, by what the job file says today: the good ones are rows, in one commit.
+
+Nothing is taken out of the quarantine: a record counts as replayed once a row with its offset is committed.
+So a replay that dies leaves everything as it was, and none can be done twice.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import loader
+from loader.commits.identity import read_identity
+from loader.commits.log import CommitLog
+from loader.commits.publish import require_staged
+from loader.commits.record import Commit
+from loader.commits.runs import RunTicket, write_ticket
+from loader.commits.sweep import sweep
+from loader.errors import LedgerDamaged, LoaderError, StorageFull, StorageUnavailable, gravest_exit_status
+from loader.formats.protocol import NoSchemas, SchemaSource
+from loader.formats.quarantine import first_bad_records
+from loader.formats.record_formatter import RecordFormatter
+from loader.formats.topic_format import TopicFormat
+from loader.operations.committing import (
+    append_commit,
+    drop_staged,
+    drop_staged_after,
+    publish_commit,
+    recover,
+)
+from loader.operations.job import Job
+from loader.operations.plan import read_ledger
+from loader.operations.row_formats import RowFormats, row_formats
+from loader.records.schema import RAW_SCHEMA
+from loader.registry.source import RegistrySource
+from loader.sink.topic_sink import TopicSink, close_together
+from loader.tables.quarantine import Replayed, live_files, replayed_offsets, waiting_records
+from loader.values import BadRecord, DataFile, OffsetRange, layout
+from loader.values.bad_records import MOST_TOLD
+from loader.values.files import REPLAY_PREFIX
+
+
+@dataclass(slots=True)
+class ReplayedTopic:
+    """What a replay made of one topic's records.
+
+    recovered_count  are rows now
+    still_bad        how many are still bad, and the first of them
+    """
+
+    recovered_count: int = 0
+    still_bad_count: int = 0
+    still_bad: list[BadRecord] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """What a replay did.
+
+    commit    None where no record could be recovered
+    topics    that had records waiting
+    failures  by topic, why nothing of it was committed
+    """
+
+    run_id: str
+    commit: Commit | None
+    topics: Mapping[str, ReplayedTopic]
+    failures: Mapping[str, tuple[Exception, ...]]
+
+    @property
+    def exit_status(self) -> int:
+        """0, or the gravest of what topics failed with."""
+        return gravest_exit_status(
+            (error for errors in self.failures.values() for error in errors), some_unanswered=False
+        )
+
+
+def replay(
+    job: Job,
+    topics: Sequence[str],
+    new_ticket: Callable[[int], RunTicket],
+    now_ms: Callable[[], int],
+    is_dead: Callable[[RunTicket], bool],
+) -> ReplayReport:
+    """Decode the waiting records of some topics again, of all by default, and commit those that are good.
+
+    new_ticket, now_ms, is_dead  as `operations.load.load` takes them
+
+    Raises what stops the whole replay; nothing is committed then, unless the error says so.
+    """
+    newest = read_ledger(job)
+    recover(job, newest)
+    ticket = new_ticket(newest.version if newest else 0)
+    if newest is None:
+        return ReplayReport(ticket.run_id, None, {}, {})
+    log = CommitLog(job.storage, job.name)
+    files = live_files(map(log.read, log.versions()))
+    quarantined = [file for file in files if file.is_quarantine and _is_asked(file, topics)]
+    names = {file.ranges[0].topic for file in quarantined}
+    formats = row_formats(job, names, newest.columns, ticket.started_at_ms)
+    failures = {topic: errors for topic, errors in formats.failures.items() if topic in names}
+    try:
+        identity = read_identity(job.storage, job.name)
+        if identity is None:
+            raise LedgerDamaged(f"job {job.name} has commits, but no identity document", [])
+        write_ticket(job.storage, job.name, ticket)
+        replayed = replayed_offsets(job.storage, files)
+        done: dict[str, ReplayedTopic] = {}
+        written: list[DataFile] = []
+        for topic in sorted(names - failures.keys()):
+            of_topic = [file for file in quarantined if file.ranges[0].topic == topic]
+            try:
+                work = _Topic(job, newest, ticket, topic, formats.formats.get(topic, TopicFormat()))
+                written += work.replay(of_topic, replayed)
+                done[topic] = work.done
+            except (StorageUnavailable, StorageFull):
+                raise  # the other topics would fail by it too
+            except LoaderError as error:
+                failures[topic] = (error,)
+        commit = _commit(newest, ticket, formats, written, now_ms()) if written else None
+        if commit is not None:
+            require_staged(job.storage, job.name, commit)
+    except BaseException as error:
+        # Failed or interrupted before the commit: nobody else knows these files.
+        drop_staged_after(error, job, ticket.run_id)
+        raise
+    if commit is None:
+        drop_staged(job, ticket.run_id)
+    else:
+        append_commit(job, commit)
+        publish_commit(job, commit)
+    sweep(job.storage, job.name, commit.version if commit else newest.version, now_ms(), is_dead)
+    return ReplayReport(ticket.run_id, commit, done, failures)
+
+
+def _is_asked(file: DataFile, topics: Sequence[str]) -> bool:
+    return not topics or file.ranges[0].topic in topics
+
+
+class _Topic:
+    """The replay of one topic."""
+
+    def __init__(
+        self, job: Job, newest: Commit, ticket: RunTicket, topic: str, topic_format: TopicFormat
+    ) -> None:
+        schemas: SchemaSource = NoSchemas() if job.registry is None else RegistrySource(job.registry)
+        self.done = ReplayedTopic()
+        self._job = job
+        self._topic = topic
+        self._formatter = RecordFormatter(topic, topic_format, schemas, ticket.run_id)
+        self._sink = TopicSink(
+            job.storage,
+            layout.run_folder(job.name, ticket.run_id),
+            topic,
+            self._formatter.schema,
+            job.config.write,
+            f"{REPLAY_PREFIX}{secrets.token_hex(6)}-0",
+            {
+                "loader.job": job.name,
+                "loader.job_id": newest.job_id,
+                "loader.cluster_id": newest.cluster_id,
+                "loader.run_id": ticket.run_id,
+                "loader.topic": topic,
+                "loader.topic_id": newest.position.topics[topic].topic_id,
+            },
+            times=topic_format.times,
+        )
+
+    def replay(self, files: Sequence[DataFile], replayed: Replayed) -> tuple[DataFile, ...]:
+        """Write what can be decoded now, ordered by partition and offset; the staged files."""
+        with self._sink as sink:
+            for wanted in _stretches(files):
+                for file in files:
+                    if any(span.partition == wanted.partition for span in file.ranges):
+                        self._replay_file(wanted, file, replayed)
+            return close_together([sink], [])
+
+    def _replay_file(self, wanted: OffsetRange, file: DataFile, replayed: Replayed) -> None:
+        for records in waiting_records(self._job.storage, file, replayed, wanted.partition):
+            good, bad = self._formatter.format(records.select(RAW_SCHEMA.names))
+            self.done.recovered_count += good.num_rows
+            self._sink.write(wanted, good)
+            if bad is not None:
+                self.done.still_bad_count += bad.num_rows
+                self.done.still_bad += first_bad_records(bad, MOST_TOLD - len(self.done.still_bad))
+
+
+def _stretches(files: Iterable[DataFile]) -> list[OffsetRange]:
+    """By partition, from the first to the last quarantined offset."""
+    found: dict[int, OffsetRange] = {}
+    for span in (span for file in files for span in file.ranges):
+        known = found.get(span.partition, span)
+        found[span.partition] = OffsetRange(
+            span.topic,
+            span.partition,
+            min(known.start_offset, span.start_offset),
+            max(known.end_offset, span.end_offset),
+        )
+    return [found[partition] for partition in sorted(found)]
+
+
+def _commit(
+    newest: Commit, ticket: RunTicket, formats: RowFormats, files: Sequence[DataFile], now_ms: int
+) -> Commit:
+    return Commit(
+        version=newest.version + 1,
+        run_id=ticket.run_id,
+        job_id=newest.job_id,
+        operation="replay",
+        committed_at_ms=now_ms,
+        committed_by=ticket.started_by,
+        loader_version=loader.__version__,
+        cluster_id=newest.cluster_id,
+        position=newest.position,
+        ranges=(),
+        files=tuple(files),
+        columns=formats.columns(newest.columns, files),
+    )
