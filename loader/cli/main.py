@@ -149,6 +149,40 @@ def repair_command(
     _end(config, as_json, lambda: repair(config, yes, accept_loss, as_json))
 
 
+quarantine_app = typer.Typer(
+    help="What could not be decoded: how much of which kind, and the records. Reads only, asks no broker.",
+    epilog="Example: kafka-loader quarantine list conf/quickstart.toml",
+    no_args_is_help=True,
+)
+app.add_typer(quarantine_app, name="quarantine")
+TopicOption = Annotated[str | None, typer.Option("--topic", help="Only this topic.", show_default=False)]
+
+
+@quarantine_app.command("list", epilog="Example: kafka-loader quarantine list conf/quickstart.toml")
+def quarantine_list_command(config: ConfigPath, topic: TopicOption = None, as_json: AsJson = False) -> None:
+    """Show how many records could not be decoded, by topic and kind of mistake."""
+    from loader.cli.quarantine import list_bad
+
+    _end(config, as_json, lambda: list_bad(config, topic, as_json))
+
+
+@quarantine_app.command("show", epilog="Example: kafka-loader quarantine show conf/quickstart.toml flights")
+def quarantine_show_command(
+    config: ConfigPath,
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic.", show_default=False)],
+    error_class: Annotated[
+        str | None,
+        typer.Option("--error", help="Only this kind of mistake, like not-json.", show_default=False),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many records, from the first.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Show records that could not be decoded: where, why, and how they begin; --json has all their bytes."""
+    from loader.cli.quarantine import show_bad
+
+    _end(config, as_json, lambda: show_bad(config, topic, error_class, limit, as_json))
+
+
 def _end(config: Path, as_json: bool, command: Callable[[], int]) -> NoReturn:
     """Run a command on a job and exit with its status; an error's choices name that job's file."""
     from loader.cli import text

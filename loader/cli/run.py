@@ -76,6 +76,11 @@ def _print(job: Job, report: LoadReport, seconds: float, config: Path) -> None:
             text.say(f"offsets without a row: {', '.join(told)}")
         for lost in (lost for loaded in commit.ranges for lost in loaded.lost_ranges):
             text.warn(f"lost for ever, as --accept-loss allows: {lost}")
+        if counts.quarantined_count:
+            text.warn(
+                f"{text.plural(counts.quarantined_count, 'record')} could not be decoded; see"
+                f" kafka-loader quarantine list {config}"
+            )
         for line in _repairs(commit):
             text.warn(line)
         text.print_table(

@@ -1,5 +1,6 @@
 """Records that cannot be decoded stop nothing and do not vanish: each is a row or in the quarantine, once."""
 
+import base64
 import shutil
 from collections.abc import Mapping
 from typing import Any
@@ -180,6 +181,69 @@ def test_a_topic_of_bad_records_only_passes_by_a_number_and_has_no_file_of_rows(
     assert [record.offset for record in records_of(job.folder)[1]] == [0, 1, 2, 3, 4]
     checked = verified(job)
     assert (checked.status, problems(checked)) == (0, [])
+
+
+def test_the_quarantine_is_listed_and_shown_with_all_bytes(
+    kafka: KafkaCluster, topic: str, new_topic: NewTopicFunction, new_job: NewJobFunction
+) -> None:
+    other = new_topic()
+    produce(kafka, other, [Message(b"good", b"\xff key", timestamp_ms=T0_MS), Message(b"good")])
+    job = new_job(of_topic(topic), of_topic(other, key={"format": "string"}))
+
+    told = kafka_loader("run", str(job.config), "--processes", "1")
+    listed = kafka_loader("quarantine", "list", str(job.config), "--json")
+    shown = kafka_loader("quarantine", "show", str(job.config), topic, "--limit", "12", "--json")
+    words = kafka_loader("quarantine", "show", str(job.config), other)
+    of_no_kind = kafka_loader("quarantine", "show", str(job.config), topic, "--error", "not-json", "--json")
+
+    assert f"16 records could not be decoded; see kafka-loader quarantine list {job.config}" in told.errors
+    kinds = [
+        {"topic": topic, "format": "string", "record_count": 15, "latest_ms": T0_MS + 3_600_000},
+        {"topic": other, "format": "key: string", "record_count": 1, "latest_ms": T0_MS},
+    ]
+    assert listed.document == [
+        {**kind, "error_class": "not-utf-8", "earliest_ms": kind["latest_ms"]}
+        for kind in sorted(kinds, key=lambda kind: str(kind["topic"]))
+    ]
+    bad = {record.place: record for record in read_by_librdkafka(kafka, topic) if not is_text(record)}
+    places = [(each["topic"], each["partition"], each["offset"]) for each in shown.document]
+    assert places == sorted(bad)[:12]
+    for each, place in zip(shown.document, places, strict=True):
+        assert base64.b64decode(each["value_base64"]) == BAD
+        assert base64.b64decode(each["key_base64"]) == bad[place].key
+        assert each["timestamp_ms"] == bad[place].timestamp_ms
+        headers = tuple((key, base64.b64decode(value)) for key, value in each["headers"])
+        assert headers == bad[place].headers
+        assert each["error_text"] == "no UTF-8 from byte 3 on"
+    assert words.output.splitlines() == [
+        f"{other}-0@0  2024-02-29 10:00:00Z  key: string  not-utf-8",
+        "    no UTF-8 from byte 0 on",
+        '    key: "\\xff key"',
+        '    value: "good"',
+    ]
+    assert (of_no_kind.status, of_no_kind.document) == (0, [])
+
+
+def test_a_job_without_bad_records_has_an_empty_quarantine_and_a_lost_file_is_told(
+    kafka: KafkaCluster,
+    topic: str,
+    new_topic: NewTopicFunction,
+    new_job: NewJobFunction,
+    local_folder: LocalFolder,
+) -> None:
+    raw = new_topic()
+    produce(kafka, raw, sent(4))
+    job = new_job(raw)
+    job.run()
+    empty = kafka_loader("quarantine", "list", str(job.config))
+    new_job(raw, of_topic(topic)).run()
+    (path,) = quarantine_paths(job.folder)
+    (local_folder.path / path).unlink()
+    lost = kafka_loader("quarantine", "show", str(job.config), topic)
+
+    assert (empty.status, empty.output) == (0, "nothing is in the quarantine of job job\n")
+    assert lost.status == 4
+    assert f"{path} is missing, with 15 records that commit 2 put into the quarantine" in lost.errors
 
 
 @pytest.mark.parametrize("step", [Step.CHECK, Step.COMMIT, Step.PUBLISH, Step.SWEEP], ids=str)

@@ -13,7 +13,7 @@ from loader.errors import ConfigError
 from loader.formats.arrow_types import columns_of
 from loader.formats.names import column_names
 from loader.formats.protocol import BadValues, DecodedValues, NoSchemas, SchemaSource
-from loader.formats.quarantine import QUARANTINE_SCHEMA
+from loader.formats.quarantine import QUARANTINE_SCHEMA, first_bad_records
 from loader.formats.record_formatter import FormattedRows, RecordFormatter, typed_schema
 from loader.formats.string import StringSpec
 from loader.formats.topic_format import TopicFormat
@@ -201,3 +201,14 @@ def test_fields_take_their_other_names_and_what_is_not_there_is_not_missed() -> 
     names = column_names("orders", ["hour", "kafka", "x"], {"hour": "day_hour", "kafka": "k", "gone": "dt"})
 
     assert names == ["day_hour", "k", "x"]
+
+
+def test_a_bad_record_of_a_time_beyond_any_calendar_can_be_told() -> None:
+    times = pa.array([2**62, -(2**62), None, 0, 1, 2], RAW_SCHEMA.field("timestamp").type)
+    rows = raw_rows().set_column(RAW_SCHEMA.get_field_index("timestamp"), "timestamp", times)
+    bad = RecordFormatter("people", TopicFormat(value=Documents()), NoSchemas(), "run-a").format(rows).bad
+
+    assert bad is not None
+    (told,) = first_bad_records(bad, 1)
+    assert str(told) == 'people-3@11: not-json: value 1 is none; value begins "nonsense"'
+    assert bad.column("timestamp").cast(pa.int64()).to_pylist() == [-(2**62), 1]

@@ -1,0 +1,108 @@
+"""`kafka-loader quarantine`: what could not be decoded. Asks ledger and files only, no broker."""
+
+import base64
+import itertools
+from pathlib import Path
+from typing import Any
+
+from loader.cli import process, text
+from loader.operations.quarantine import BadKind, QuarantinedRecord, count_bad, read_bad
+from loader.values.bad_records import beginning_of
+
+
+def list_bad(config: Path, topic: str | None, as_json: bool) -> int:
+    """Print how many records of each kind there are, and return the exit status."""
+    job = process.read_job(config)
+    kinds = count_bad(job, topic)
+    if as_json:
+        text.print_json([_kind_document(kind) for kind in kinds])
+        return 0
+    if not kinds:
+        text.say(f"nothing is in the quarantine of {topic or f'job {job.name}'}")
+        return 0
+    text.print_table(
+        {
+            "topic": "left",
+            "format": "left",
+            "error": "left",
+            "records": "right",
+            "earliest": "left",
+            "latest": "left",
+        },
+        [
+            [
+                kind.topic,
+                kind.format,
+                kind.error_class,
+                text.count(kind.record_count),
+                _time(kind.earliest_ms),
+                _time(kind.latest_ms),
+            ]
+            for kind in kinds
+        ],
+    )
+    text.say(f"next: kafka-loader quarantine show {config} {kinds[0].topic}")
+    return 0
+
+
+def show_bad(config: Path, topic: str, error_class: str | None, limit: int, as_json: bool) -> int:
+    """Print the first records of a topic, and return the exit status."""
+    job = process.read_job(config)
+    records = list(itertools.islice(read_bad(job, topic, error_class), limit))
+    if as_json:
+        text.print_json([_record_document(record) for record in records])
+        return 0
+    if not records:
+        text.say(
+            f"nothing of this is in the quarantine of {topic}; see kafka-loader quarantine list {config}"
+        )
+    for record in records:
+        place = f"{record.topic}-{record.partition}@{record.offset}"
+        named = "" if record.schema_id is None else f", schema {record.schema_id}"
+        text.say(f"{place}  {_time(record.timestamp_ms)}  {record.format}{named}  {record.error_class}")
+        text.say(f"    {record.error_text}")
+        text.say(f"    key: {beginning_of(record.key) or 'null'}")
+        text.say(f"    value: {beginning_of(record.value) or 'null'}")
+    return 0
+
+
+def _time(timestamp_ms: int | None) -> str:
+    if timestamp_ms is None:
+        return "-"
+    try:
+        return text.moment(timestamp_ms)
+    except (ValueError, OverflowError, OSError):  # beyond the calendar: perhaps why it is here
+        return f"{timestamp_ms} ms"
+
+
+def _kind_document(kind: BadKind) -> dict[str, Any]:
+    return {
+        "topic": kind.topic,
+        "format": kind.format,
+        "error_class": kind.error_class,
+        "record_count": kind.record_count,
+        "earliest_ms": kind.earliest_ms,
+        "latest_ms": kind.latest_ms,
+    }
+
+
+def _record_document(record: QuarantinedRecord) -> dict[str, Any]:
+    return {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp_ms": record.timestamp_ms,
+        "format": record.format,
+        "schema_id": record.schema_id,
+        "error_class": record.error_class,
+        "error_text": record.error_text,
+        "run_id": record.run_id,
+        "key_base64": _base64(record.key),
+        "value_base64": _base64(record.value),
+        "value_begins": beginning_of(record.value),
+        "headers": [[key, _base64(value)] for key, value in record.headers],
+    }
+
+
+def _base64(data: bytes | None) -> str | None:
+    return None if data is None else base64.b64encode(data).decode()
