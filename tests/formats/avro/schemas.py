@@ -37,7 +37,8 @@ class Schemas:
 
     def _name(self, word: str) -> str:
         self._names += 1
-        return self._draw(st.sampled_from(["shop.", "a.b."])) + f"{word}{self._names}"
+        namespace: str = self._draw(st.sampled_from(["shop", "a.b"]))
+        return f"{namespace}.{word}{self._names}"
 
     def record(self, depth: int) -> dict[str, Any]:
         name = self._name("Record")

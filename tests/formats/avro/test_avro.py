@@ -7,14 +7,10 @@ from hypothesis import given
 
 from loader.formats.avro.spec import AvroSpec
 from loader.formats.protocol import NoSchemas
-from loader.values.schemas import RegisteredSchema
 
-from .plain_avro import Beyond, Columns, comparable, encode, framed, held_by, parsed, read, text
+from .decoding import registered
+from .plain_avro import Beyond, Columns, comparable, encode, framed, held_by, parsed, read
 from .schemas import schemas_with_values
-
-
-def registered(schema_id: int, schema: Any) -> RegisteredSchema:
-    return RegisteredSchema(schema_id, "AVRO", text(schema))
 
 
 @given(schemas_with_values())
