@@ -20,6 +20,7 @@ import loader.task
 from loader.cli import main, process
 from loader.engine.local import LocalEngine
 from loader.operations.load import Listener, Step, load
+from loader.operations.replay import replay
 from loader.storage.opening import open_storage
 from loader.storage.protocol import OutputFile, Storage
 
@@ -48,6 +49,13 @@ def killed_before_write(config: Path, number: int) -> bool:
     Writes are all that change the file system: a file begun, a file finished, a move, a delete.
     """
     status = _in_child(_die_before_write, config, number)
+    assert status in (0, KILLED), f"ended with {status}"
+    return status == KILLED
+
+
+def replay_killed_before_write(config: Path, number: int) -> bool:
+    """As `killed_before_write`, of a replay of all that is in the quarantine."""
+    status = _in_child(_die_in_replay, config, number)
     assert status in (0, KILLED), f"ended with {status}"
     return status == KILLED
 
@@ -127,6 +135,12 @@ def _die_at_step(config: Path, step: Step) -> None:
 def _die_before_write(config: Path, number: int) -> None:
     deadly = _Countdown(number)
     _load(config, Interruption(Step.RECOVER, lambda: None), lambda storage: _DeadlyStorage(storage, deadly))
+
+
+def _die_in_replay(config: Path, number: int) -> None:
+    job = process.read_job(config)
+    storage = cast(Storage, _DeadlyStorage(job.storage, _Countdown(number)))
+    replay(replace(job, storage=storage), [], process.new_ticket, process.now_ms, process.is_dead)
 
 
 def _load(config: Path, interruption: Interruption, wrapped: Callable[[Storage], Any]) -> None:
