@@ -82,7 +82,7 @@ def test_the_columns_hold_every_version(versions: list[Any], column: str) -> Non
 @pytest.mark.parametrize(
     ("versions", "problem"),
     [
-        ([record(a="int"), record(a="string")], "schema id 1 does not fit to .* 2, .*: a: was int and is string"),
+        ([record(a="int"), record(a="string")], "schema id 1 .* 2, .*: a: was int and is string"),
         ([record(a="double"), record(a="long")], "a: was double and is long"),
         ([record(a="long"), record(a=MILLIS)], "a: was long and is timestamp"),
         ([record(a="int"), record(a=PERSON)], "a: was int and is struct<name: string>"),
