@@ -67,7 +67,7 @@ class RecordFormatter:
 
     def __init__(self, topic: str, topic_format: TopicFormat, schemas: SchemaSource, run_id: str) -> None:
         self._own_schema = typed_schema(topic, topic_format)
-        columns = topic_format.columns
+        columns = None if topic_format.is_raw else topic_format.columns
         self._schema = self._own_schema if columns is None else schema_of(columns)
         self._value = _decoder(topic_format.value, schemas)
         self._key = _decoder(topic_format.key, schemas)

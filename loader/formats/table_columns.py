@@ -13,13 +13,13 @@ from loader.values.column_types import StructType
 def with_table_columns(topic: str, topic_format: TopicFormat, known: StructType | None) -> TopicFormat:
     """The format, with the columns of the topic's table: those it has, grown by what the format gives.
 
-    known  as the newest commit has them; None where no typed row of the topic is committed
+    known  as the newest commit has them, or those of raw rows where there are such; None before the first row
 
     Raises ConfigError for names that no column can have and for a time that is no column, SchemaChanged for
-    columns that do not fit to those that are known. A raw topic has no columns of its own, and comes back as
-    it is.
+    columns that do not fit to those that are known. Rows of a raw topic are as Kafka has them in any case: it
+    has a table only where typed rows of it are there.
     """
-    if topic_format.is_raw:
+    if topic_format.is_raw and known is None:
         return topic_format
     known_schema = None if known is None else schema_of(known)
     own_schema = typed_schema(topic, topic_format)

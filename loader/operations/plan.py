@@ -209,7 +209,7 @@ def _strangers(job: Job, listing: ClusterListing, newest: Commit | None) -> dict
     failures: dict[str, LoaderError] = {}
     for name in new_topics:
         folders = {layout.topic_folder(name), layout.quarantine_folder(name)} & present
-        folder = next((each for each in sorted(folders) if _holds_files(job, each)), None)
+        folder = next((each for each in sorted(folders) if holds_files(job, each)), None)
         if folder is None:
             continue
         if _is_overtaken(job, newest):
@@ -240,9 +240,10 @@ def _is_overtaken(job: Job, newest: Commit | None) -> bool:
     return there is not None and (newest is None or there.version > newest.version)
 
 
-def _holds_files(job: Job, folder: str) -> bool:
+def holds_files(job: Job, folder: str) -> bool:
+    """Whether there is a Parquet file below a folder. Raises PathNotFound where that does not exist."""
     return any(
-        _holds_files(job, entry.path) if entry.is_folder else entry.path.endswith(".parquet")
+        holds_files(job, entry.path) if entry.is_folder else entry.path.endswith(".parquet")
         for entry in job.storage.list(folder)
     )
 

@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from loader.errors import ConfigError, PersonDecides
+from loader.errors import ConfigError, PathNotFound, PersonDecides
+from loader.formats.arrow_types import columns_of
 from loader.formats.table_columns import with_table_columns
 from loader.formats.times import RowTimes, row_times
 from loader.formats.topic_format import TopicFormat
 from loader.operations.formats import resolve_formats
 from loader.operations.job import Job
-from loader.values import DataFile, Split
+from loader.operations.plan import holds_files
+from loader.records.schema import RAW_SCHEMA
+from loader.values import DataFile, Split, layout
 from loader.values.column_types import StructType
 
 
@@ -64,10 +67,24 @@ def row_formats(
             times = row_times(config, load_time_ms)
             limits[topic] = config.max_bad_records
         try:
-            topic_format = with_table_columns(topic, replace(resolved, times=times), known.get(topic))
+            columns = known.get(topic) or _columns_of_raw_rows(job, topic, resolved)
+            topic_format = with_table_columns(topic, replace(resolved, times=times), columns)
         except (ConfigError, PersonDecides) as error:
             failures[topic] = (error,)
             continue
         if topic_format != as_they_are:
             formats[topic] = topic_format
     return RowFormats(formats, failures, limits)
+
+
+def _columns_of_raw_rows(job: Job, topic: str, topic_format: TopicFormat) -> StructType | None:
+    """Of a topic that gets a format only now: its older rows are in the same folders, as Kafka has them.
+
+    No commit tells of these columns. The files do: another job's would have stopped the plan.
+    """
+    if topic_format.is_raw:
+        return None
+    try:
+        return columns_of(RAW_SCHEMA) if holds_files(job, layout.topic_folder(topic)) else None
+    except PathNotFound:
+        return None

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from loader.records.schema import RAW_SCHEMA
 from loader.storage.local import LocalStorage
 from loader.tables.table_schema import table_schema
 from local_services.kafka import KafkaCluster
@@ -75,6 +77,39 @@ def test_columns_grow_in_the_ledger_and_a_topic_of_which_they_cannot_fails_alone
 
     assert columns_of(first) == known
     assert table_schema(LocalStorage(local_folder.path), "job", texts) == schema
+
+
+def test_a_raw_topic_that_gets_a_format_keeps_one_table_and_may_lose_it_again(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction, local_folder: LocalFolder
+) -> None:
+    topic = new_topic()
+    produce(kafka, topic, messages(2))
+    raw = new_job(topic)
+    raw.run()
+    produce(kafka, topic, messages(2, first=2))
+
+    refused = new_job({"name": topic, **TEXT}).try_run()
+
+    assert refused.status == 4
+    assert "column value: was binary and is string" in str(refused.document["failures"][topic])
+    assert "by rename in its" in str(refused.document["failures"][topic])
+
+    new_job({"name": topic, **TEXT, "rename": {"value": "words"}}).run()
+    produce(kafka, topic, messages(2, first=4))
+    raw.run()
+
+    schema = table_schema(LocalStorage(local_folder.path), "job", topic)
+    assert schema.names == [*RAW_SCHEMA.names, "words", "kafka"]
+    table = ds.dataset(f"{local_folder.path}/{topic}", schema=schema, format="parquet").to_table()
+    found = {
+        row["offset"] if row["kafka"] is None else row["kafka"]["offset"]: row for row in table.to_pylist()
+    }
+    assert {offset: (row["value"], row["words"]) for offset, row in found.items()} == {
+        offset: (None, f"value {offset}") if offset in (2, 3) else (b"value %d" % offset, None)
+        for offset in range(6)
+    }
+    checked = kafka_loader("verify", str(raw.config), "--json", "--deep", "--against-kafka")
+    assert (checked.status, checked.document["problems"]) == (0, [])
 
 
 def test_absurd_times_go_to_the_quarantine_or_lie_by_load_time_as_each_topic_says(

@@ -200,3 +200,18 @@ def test_the_time_goes_by_the_name_that_a_field_is_given() -> None:
 
 def test_load_time_asks_for_no_column() -> None:
     assert with_table_columns("orders", TopicFormat(times=RowTimes(time=LoadTime())), None).columns is None
+
+
+def test_raw_rows_beside_typed_ones_stay_as_kafka_has_them_also_where_their_times_are_judged() -> None:
+    typed_before = with_table_columns("orders", TopicFormat(value=Fields(COLUMNS)), None)
+    judging = TopicFormat(times=times(absurd_times="quarantine"))
+
+    after = with_table_columns("orders", judging, typed_before.columns)
+    formatter = RecordFormatter("orders", after, NoSchemas(), "run-a")
+    good, bad = formatter.format(raw_rows([b"a", b"b"], [BEGAN, OLD]))
+
+    assert formatter.schema == good.schema == RAW_SCHEMA
+    assert good["offset"].to_pylist() == [0]
+    assert bad is not None
+    assert after.columns is not None
+    assert [name for name, _ in after.columns.fields] == [*COLUMNS.names, *RAW_SCHEMA.names, "kafka"]

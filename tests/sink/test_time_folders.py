@@ -187,7 +187,7 @@ def test_thousands_of_hours_hold_few_files_open_and_bounded_memory(
         topic_sink, "MAX_WAITING_ARRAYS", 300 * 11
     )  # a raw row has 11, with those of its headers
     random = np.random.default_rng(1)
-    hour_of = random.integers(0, 5000, 20_000)
+    hour_of = random.integers(0, 5000, 10_000)
     sink = TopicSink(
         storage,
         FOLDER,
@@ -198,7 +198,7 @@ def test_thousands_of_hours_hold_few_files_open_and_bounded_memory(
         PROVENANCE,
     )
     with sink:
-        for first in range(0, 20_000, 500):
+        for first in range(0, 10_000, 500):
             times_us = [int(hour) * HOUR_US for hour in hour_of[first : first + 500]]
             sink.write(wanted(), rows(500, first=first, times_us=times_us))
             waiting = [part for folder in sink._folders.values() for _, part in folder.waiting]
@@ -212,5 +212,5 @@ def test_thousands_of_hours_hold_few_files_open_and_bounded_memory(
     # A batch of one row takes much more memory than the row: thousands of them do not wait.
     assert most["batches"] <= 300
     assert most["bytes"] <= 1.25 * limit + 500 * 200
-    assert sorted(offset for _, offsets in written for offset in offsets) == list(range(20_000))
+    assert sorted(offset for _, offsets in written for offset in offsets) == list(range(10_000))
     assert all(hour == hour_of[offset] for hour, offsets in written for offset in offsets)
