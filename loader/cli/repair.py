@@ -87,13 +87,21 @@ def _print(proposal: Proposal) -> None:
         f" {text.plural(len(ledger.files), 'file')}"
     )
     text.print_table(
-        {"partition": "left", "from": "right", "next offset": "right", "rows": "right", "lost": "right"},
+        {
+            "partition": "left",
+            "from": "right",
+            "next offset": "right",
+            "rows": "right",
+            "quarantined": "right",
+            "lost": "right",
+        },
         [
             [
                 str(loaded.range.topic_partition),
                 text.count(loaded.range.start_offset),
                 text.count(loaded.range.end_offset),
                 text.count(loaded.counts.row_count),
+                text.count(loaded.counts.quarantined_count),
                 text.count(loaded.counts.lost_count),
             ]
             for loaded in ledger.ranges
@@ -124,6 +132,7 @@ def _document(proposal: Proposal, commit: Commit | None) -> dict[str, Any]:
         "missing_files": [file.path for file in found.evidence.missing_files],
         "notes": list(found.notes),
         "row_count": ledger.counts.row_count,
+        "quarantined_count": ledger.counts.quarantined_count,
         "file_count": len(ledger.files),
         "lost_count": ledger.counts.lost_count,
         "ranges": [encode_loaded_range(loaded) for loaded in ledger.ranges],
