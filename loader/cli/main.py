@@ -183,6 +183,25 @@ def quarantine_show_command(
     _end(config, as_json, lambda: show_bad(config, topic, error_class, limit, as_json))
 
 
+@app.command("infer", epilog="Example: kafka-loader infer flights --config conf/quickstart.toml")
+def infer_command(
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="A topic of JSON.", show_default=False)],
+    config: Annotated[
+        Path | None, typer.Option(metavar="CONFIG", help="A job file with [kafka], TOML.", show_default=False)
+    ] = None,
+    bootstrap_servers: Annotated[
+        str | None,
+        typer.Option(help="host:port of brokers, with commas; instead of a job file.", show_default=False),
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, help="How many of the newest records to look at.")] = 10_000,
+    as_json: AsJson = False,
+) -> None:
+    """Propose columns for a topic of JSON: prints a block to paste into a job file. Reads only."""
+    from loader.cli.infer import infer
+
+    _end(config or Path("CONFIG"), as_json, lambda: infer(topic, config, bootstrap_servers, sample, as_json))
+
+
 def _end(config: Path, as_json: bool, command: Callable[[], int]) -> NoReturn:
     """Run a command on a job and exit with its status; an error's choices name that job's file."""
     from loader.cli import text

@@ -6,7 +6,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from loader.config.section import Conflict, Section
-from loader.values.column_types import ColumnType, StructType, parse_type
+from loader.values.column_types import (
+    ColumnType,
+    ListType,
+    MapType,
+    Primitive,
+    StructType,
+    parse_type,
+)
 
 Filled = Annotated[str, Field(min_length=1)]
 
@@ -21,10 +28,24 @@ def _column_types(columns: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(written, Mapping):
             _column_types(written)
         elif isinstance(written, str):
-            parse_type(written)
+            _check_keys(name, parse_type(written))
         else:
             raise ValueError(f'{name}: a type is a text like "long", or a table of fields')
     return columns
+
+
+def _check_keys(name: str, column_type: ColumnType) -> None:
+    """Refuse maps with keys that JSON does not have."""
+    match column_type:
+        case MapType(key, value):
+            if key != Primitive("string"):
+                raise ValueError(f"{name}: keys of a map are strings in JSON, not {key}")
+            _check_keys(name, value)
+        case ListType(element):
+            _check_keys(name, element)
+        case StructType(fields):
+            for _, each in fields:
+                _check_keys(name, each)
 
 
 def struct_of(columns: Mapping[str, Any]) -> StructType:
