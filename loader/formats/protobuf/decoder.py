@@ -84,6 +84,7 @@ class ProtobufDecoder:
         payload_bytes = int(payload.offsets[-1]) - int(payload.offsets[0])
         self._work = new_work(roots, bodies, self._nodes, self._tables, payload_bytes)
         letters = self._tables.letters
+        rooms: list[Room] = []
         number_bytes = TEXT_BYTES_FOR_ONE * payload_bytes if len(letters) else 0
 
         def fill(
@@ -93,6 +94,7 @@ class ProtobufDecoder:
                 scratch[: len(letters)] = letters
                 verdicts.codes[:] = early.codes
                 verdicts.places[:] = early.places
+            rooms[:] = [room]
             while True:
                 row, full_node = fill_messages(
                     room, self._nodes, payload, row, verdicts, scratch, self._tables, self._work, self._seed
@@ -111,7 +113,7 @@ class ProtobufDecoder:
         )
         if not self._work.counters[REPEATED_KEYS]:
             return found
-        return DecodedValues(without_repeated_keys(found.column), found.bad)
+        return DecodedValues(without_repeated_keys(found.column, self._nodes, rooms[0]), found.bad)
 
     def _open_frames(
         self, payload: Payload, verdicts: Verdicts, ids: NDArray[np.int32]

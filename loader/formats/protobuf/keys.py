@@ -1,15 +1,19 @@
 """Keys that a map has twice: the last one counts, as on every wire of Protocol Buffers.
 
-The kernel only marks the others, by a key that is null, which no map has otherwise. They leave with their
-values once columns are made.
+The kernel only marks the others. They leave with their values once columns are made.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from loader.formats.nodes import STRING, NodesOfKernel
-from loader.formats.room import RoomOfKernel
+from loader.formats.nodes import STRING, Nodes, NodesOfKernel
+from loader.formats.room import Room, RoomOfKernel
 from loader.records.kernel import Int64s, ReadOnlyBytes, lean_kernel
+
+REPLACED = 2
+"""What `present` of a room says of a key that a later one replaces; neither null nor to be kept."""
 
 _FEW = 8
 
@@ -41,7 +45,7 @@ def mark_repeated_keys(
         for at in range(first, first + count):
             for later in range(at + 1, first + count):
                 if _is_same(payload, room, is_text, at, later):
-                    room.present[at] = 0
+                    room.present[at] = REPLACED
                     marked += 1
                     break
         return marked
@@ -55,7 +59,7 @@ def mark_repeated_keys(
         while slots[slot] >= 0 and not _is_same(payload, room, is_text, at, slots[slot]):
             slot = (slot + 1) & (size - 1)
         if slots[slot] >= 0:
-            room.present[at] = 0
+            room.present[at] = REPLACED
             marked += 1
         else:
             slots[slot] = at
@@ -89,33 +93,37 @@ def _mixed(payload: ReadOnlyBytes, room: RoomOfKernel, is_text: bool, at: int, s
     return np.int64(mixed >> np.uint64(1))  # type: ignore[return-value] # an int for Numba
 
 
-def without_repeated_keys(column: pa.Array) -> pa.Array:
-    """The same column without the entries of maps that are marked."""
+def without_repeated_keys(column: pa.Array, nodes: Nodes, room: Room, node: int = 0) -> pa.Array:
+    """The same column without the entries of maps that are marked.
+
+    room  that the column was made of
+    node  that it is of
+    """
+    validity = column.buffers()[0]
     if pa.types.is_struct(column.type):
-        children = [without_repeated_keys(column.field(i)) for i in range(column.type.num_fields)]
-        return pa.Array.from_buffers(
-            column.type, len(column), column.buffers()[:1], column.null_count, children=children
-        )
-    if pa.types.is_map(column.type):
-        keys, values = column.keys, without_repeated_keys(column.items)
-        offsets = _numbers(column.offsets)
-        if keys.null_count:
-            kept = keys.is_valid()
-            kept_before = np.zeros(len(keys) + 1, np.int32)
-            np.cumsum(np.asarray(kept.to_numpy(zero_copy_only=False)), out=kept_before[1:])
-            offsets = kept_before[offsets]
-            keys, values = keys.filter(kept), values.filter(kept)
-        entry_type = pa.struct([column.type.key_field, column.type.item_field])
-        entries = pa.Array.from_buffers(entry_type, len(keys), [None], 0, children=[keys, values])
-        buffers = [column.buffers()[0], pa.py_buffer(offsets)]
-        return pa.Array.from_buffers(column.type, len(column), buffers, column.null_count, children=[entries])
+        children, child = [], node + 1
+        for index in range(column.type.num_fields):
+            children.append(without_repeated_keys(column.field(index), nodes, room, child))
+            child = int(nodes.ends[child])
+        return _like(column, [validity], children)
     if pa.types.is_list(column.type):
-        elements = without_repeated_keys(column.values)
-        return pa.Array.from_buffers(
-            column.type, len(column), column.buffers()[:2], column.null_count, children=[elements]
-        )
-    return column
+        elements = without_repeated_keys(column.values, nodes, room, node + 1)
+        return _like(column, column.buffers()[:2], [elements])
+    if not pa.types.is_map(column.type):
+        return column
+    keys, offsets = column.keys, np.frombuffer(column.offsets.buffers()[1], np.int32)
+    values = without_repeated_keys(column.items, nodes, room, int(nodes.ends[node + 1]))
+    start = int(room.starts[node + 1])
+    is_kept = room.present[start : start + int(room.counts[node + 1])] != REPLACED
+    kept_before = np.zeros(len(is_kept) + 1, np.int32)
+    np.cumsum(is_kept, out=kept_before[1:])
+    kept = pa.array(np.flatnonzero(is_kept))
+    entry_type = pa.struct([column.type.key_field, column.type.item_field])
+    entries = pa.Array.from_buffers(
+        entry_type, len(kept), [None], 0, children=[keys.take(kept), values.take(kept)]
+    )
+    return _like(column, [validity, pa.py_buffer(kept_before[offsets])], [entries])
 
 
-def _numbers(array: pa.Int32Array) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
-    return np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array)]
+def _like(column: pa.Array, buffers: Sequence[pa.Buffer | None], children: Sequence[pa.Array]) -> pa.Array:
+    return pa.Array.from_buffers(column.type, len(column), buffers, column.null_count, children=children)
