@@ -10,10 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
+
 from loader.commits.record import Commit
 from loader.errors import REPAIR, LedgerDamaged
 from loader.formats.arrow_types import columns_of, schema_of
 from loader.formats.evolution import merged
+from loader.records.schema import RAW_SCHEMA
 from loader.values import (
     DataFile,
     LoadedRange,
@@ -167,14 +170,23 @@ def _lost_spans(evidence: Evidence) -> Iterator[OffsetRange]:
 
 
 def _columns(evidence: Evidence) -> dict[str, StructType]:
-    """What the newest good commit tells, and what files add to it that it does not know of."""
+    """What the newest good commit tells, and what files add to it that it does not know of.
+
+    Raw rows add their columns where typed ones of the topic are there, and by themselves are no table.
+    """
     columns = dict(evidence.commits[-1].columns) if evidence.commits else {}
     for share in evidence.shares:
         if share.columns is not None:
-            known = columns.get(share.topic)
-            found = merged(schema_of(known) if known else None, schema_of(share.columns), share.topic)
-            columns[share.topic] = columns_of(found)
+            columns[share.topic] = _grown(share.topic, columns.get(share.topic), schema_of(share.columns))
+    for share in evidence.shares:
+        has_raw_rows = share.columns is None and any(not file.is_quarantine for file in share.files)
+        if has_raw_rows and share.topic in columns:
+            columns[share.topic] = _grown(share.topic, columns[share.topic], RAW_SCHEMA)
     return columns
+
+
+def _grown(topic: str, known: StructType | None, found: pa.Schema) -> StructType:
+    return columns_of(merged(None if known is None else schema_of(known), found, topic))
 
 
 def _topic_ids(evidence: Evidence) -> dict[str, str]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from loader.commits.rebuild import Evidence, FoundShare, RebuiltLedger, rebuild
 from loader.commits.record import Commit
 from loader.errors import LedgerDamaged
+from loader.records.schema import RAW_SCHEMA
 from loader.values import (
     DataFile,
     LoadedRange,
@@ -104,7 +105,7 @@ def test_columns_are_those_of_the_newest_good_commit_grown_by_what_files_have() 
     commit = replace(runs[0].commit, columns=known)
     shares = [
         replace(runs[1].share(runs[1].files), columns=columns("struct<id: long, name: string>")),
-        runs[2].share(runs[2].files),
+        replace(runs[2].share(runs[2].files), columns=columns("struct<id: int>")),
     ]
 
     ledger = rebuilt(Evidence((commit,), tuple(shares), ()))
@@ -113,6 +114,23 @@ def test_columns_are_those_of_the_newest_good_commit_grown_by_what_files_have() 
         "orders": "struct<id: long, price: float, name: string>",
         "other": "struct<a: date>",
     }
+
+
+def test_raw_files_add_their_columns_only_beside_typed_ones() -> None:
+    runs = [a_run(1, 0, 10, 8), a_run(2, 10, 20, 10)]
+    typed = replace(
+        runs[0].share(runs[0].files), columns=columns("struct<id: int, kafka: struct<offset: long>>")
+    )
+    raw = runs[1].share(runs[1].files)
+    quarantined = tuple(replace(file, path=f"_quarantine/{file.path}") for file in raw.files)
+
+    def names(*shares: FoundShare) -> list[str]:
+        found = rebuilt(Evidence((), shares, ())).columns
+        return [name for name, _ in found["orders"].fields] if found else []
+
+    assert names(typed, raw) == ["id", *RAW_SCHEMA.names, "kafka"]
+    assert names(typed, replace(raw, files=quarantined)) == ["id", "kafka"]
+    assert names(raw) == []
 
 
 def test_offsets_between_that_nothing_tells_of_are_lost_and_behind_them_the_position_goes_back() -> None:
