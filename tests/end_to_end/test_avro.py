@@ -1,4 +1,4 @@
-"""Avro of several schema ids in one range becomes one table, as fastavro reads it: one file in each folder."""
+"""Avro of several schema ids in one range becomes one table, as fastavro reads it; a file in each folder."""
 
 import io
 import json
