@@ -36,7 +36,8 @@ MAP_SHARE = 0.25
 
 _LONG = 2**63
 _EXACT_DIGITS = 15  # of any number that a double gives back digit by digit
-_TIME_NAME = re.compile(r"(?i)(^|_|[a-z])(at|ts|time|timestamp|date|ms|millis|us|micros|sec|seconds|epoch)$")
+_TIME_WORDS = "at|ts|time|timestamp|date|ms|millis|us|micros|sec|seconds|epoch"
+_TIME_NAME = re.compile(rf"(?i:(^|_)({_TIME_WORDS}))$|[a-z]({_TIME_WORDS.title()})$")
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000}
 _EPOCH_FROM, _EPOCH_TO = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -126,8 +127,8 @@ def _typed(
 
 
 def _number_type(numbers: Numbers, name: str) -> tuple[ColumnType | None, tuple[str, ...]]:
-    if numbers.decimals == 0:
-        if numbers.lowest >= -_LONG and numbers.highest < _LONG:
+    if numbers.are_integers:
+        if -_LONG <= numbers.lowest and numbers.highest < _LONG:
             return Primitive("long"), tuple(_epoch_hints(numbers, name))
         if numbers.digits <= MAX_PRECISION:
             return DecimalType(MAX_PRECISION, 0), ("has integers beyond the range of long",)
@@ -138,10 +139,9 @@ def _number_type(numbers: Numbers, name: str) -> tuple[ColumnType | None, tuple[
             " rounds: a decimal(precision, scale) keeps them",
         )
     scale = numbers.decimals
-    if scale <= 4 and max(abs(numbers.lowest), numbers.highest) < 10 ** (18 - scale):
-        return Primitive("double"), (
-            f'never has more than {scale} decimals: "decimal(18, {scale})" is exact',
-        )
+    largest = max(abs(numbers.lowest), numbers.highest)
+    if 1 <= scale <= 4 and largest < 10 ** (18 - scale):
+        return Primitive("double"), (f'has at most {scale} decimals: "decimal(18, {scale})" would be exact',)
     return Primitive("double"), ()
 
 
