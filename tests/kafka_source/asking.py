@@ -52,7 +52,7 @@ def delete(kafka: KafkaCluster, topic: str) -> None:
     admin.delete_topics([topic])[topic].result(30)
 
 
-def delete_records(kafka: KafkaCluster, topic: str, before_offset: int) -> None:
+def delete_records(kafka: KafkaCluster, topic: str, before_offset: int, partition: int = 0) -> None:
     admin = admin_of(kafka)
-    (future,) = admin.delete_records([TopicPartition(topic, 0, before_offset)]).values()
+    (future,) = admin.delete_records([TopicPartition(topic, partition, before_offset)]).values()
     future.result(30)

@@ -74,21 +74,38 @@ def test_what_cannot_be_decoded_is_kept_apart_and_counted(
 
 
 def test_a_failing_topic_removes_its_rows_and_its_quarantine(
-    kafka: KafkaCluster, new_topic: NewTopicFunction, topic: str, tmp_path: Path
+    kafka: KafkaCluster,
+    new_topic: NewTopicFunction,
+    topic: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    other = new_topic()
-    produce(kafka, other, SENT)
-    delete_records(kafka, topic, 30)
-    task = a_task(kafka.bootstrap_servers, tmp_path, [topic, other], row_group_bytes=16 * 1024)
-    task = replace(task, formats={topic: TEXT, other: TEXT})
+    created: list[str] = []
+
+    class Watched(LocalStorage):
+        def create(self, path: str) -> Any:
+            created.append(path.rpartition("-")[2])
+            return super().create(path)
+
+    failing = new_topic("a-" + topic, partitions=2)
+    large = [Message(b"\xff" * 1000 if number % 2 else b"x" * 1000) for number in range(100)]
+    produce(kafka, failing, [*large, *(Message(partition=1) for _ in range(10))])
+    delete_records(kafka, failing, 5, partition=1)
+    task = a_task(kafka.bootstrap_servers, tmp_path, [topic, failing], row_group_bytes=16 * 1024)
+    task = replace(task, formats={topic: TEXT, failing: TEXT})
+    monkeypatch.setattr(task_module, "open_storage", lambda _: Watched(tmp_path))
 
     result = run(
-        task, OffsetRange(topic, 0, 30, 40), OffsetRange(topic, 0, 0, 30), OffsetRange(other, 0, 0, 40)
+        task,
+        OffsetRange(failing, 0, 0, 100),
+        OffsetRange(failing, 1, 0, 10),
+        OffsetRange(topic, 0, 0, 40),
     )
 
-    assert [each.topic for each in result.failures] == [topic]
-    assert {file.ranges[0].topic for file in result.files} == {other}
-    assert {each.topic for each in result.bad_records} == {other}
+    assert [each.topic for each in result.failures] == [failing]
+    assert created == ["0.parquet", "q0.parquet"] * 2
+    assert {file.ranges[0].topic for file in result.files} == {topic}
+    assert {each.topic for each in result.bad_records} == {topic}
     assert staged(tmp_path) == {file.staged_name for file in result.files}
 
 
