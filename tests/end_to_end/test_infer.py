@@ -108,3 +108,12 @@ def test_infer_of_no_topic_and_of_a_topic_without_json_ends_with_2(
 
         assert ended.status == 2
         assert said in ended.errors
+
+
+def test_help_of_infer_tells_its_options_and_an_example() -> None:
+    ended = kafka_loader("infer", "--help")
+
+    assert ended.status == 0
+    assert "Example: kafka-loader infer flights --config conf/quickstart.toml" in ended.output
+    for option in ("--config", "--bootstrap-servers", "--sample", "--json"):
+        assert option in ended.output
