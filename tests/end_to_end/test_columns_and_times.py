@@ -157,6 +157,35 @@ def test_absurd_times_go_to_the_quarantine_or_lie_by_load_time_as_each_topic_say
     assert (checked.status, checked.document["problems"]) == (0, [])
 
 
+def test_rows_lie_by_a_field_of_their_value_and_a_field_that_is_no_time_stops_its_topic(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction
+) -> None:
+    topic = new_topic()
+    late_ms = T0_MS - 30 * HOUR_MS
+    values = [b'{"at": %d}' % T0_MS, b'{"at": %d}' % late_ms, b"{}", None, b'{"at": %d}' % (T0_MS + 1)]
+    produce(kafka, topic, [Message(value, timestamp_ms=T0_MS + 99 * HOUR_MS) for value in values])
+    json_value = {"format": "json", "columns": {"at": "timestamp(ms)", "n": "long"}}
+    entry = {"name": topic, "value": json_value, "rename": {"at": "hour_of"}}
+
+    refused = new_job({**entry, "time": {"field": "n"}}).try_run()
+    job = new_job({**entry, "time": {"field": "hour_of"}})
+    job.run()
+
+    assert refused.status == 2
+    assert "time.field: n is long, no time" in str(refused.document["failures"][topic])
+    offsets: dict[str, set[int]] = {}
+    for path in published_paths(job.folder):
+        rows = pq.read_table(pa.BufferReader(job.folder.read(path))).to_pylist()
+        place = path.removeprefix(f"{topic}/").rpartition("/")[0]
+        offsets.setdefault(place, set()).update(row["kafka"]["offset"] for row in rows)
+    no_time = "__HIVE_DEFAULT_PARTITION__"
+    assert offsets == {
+        folder(T0_MS): {0, 4},
+        folder(late_ms): {1},
+        f"dt={no_time}/hour={no_time}": {2, 3},
+    }
+
+
 def test_too_many_absurd_times_fail_the_topic_before_anything_is_committed(
     kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction
 ) -> None:
