@@ -1,20 +1,21 @@
 """Records that cannot be decoded stop nothing and do not vanish: each is a row or in the quarantine, once."""
 
 import base64
+import itertools
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from loader.operations.load import Step
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 
 from .conftest import NewFolderFunction, NewJobFunction
-from .crashes import killed_at_step
+from .crashes import killed_before_write
 from .folders import Folder, LocalFolder, published_paths, staged_paths
 from .jobs import Ended, Job, kafka_loader
 from .oracle import read_by_librdkafka
@@ -105,10 +106,9 @@ def topic(kafka: KafkaCluster, new_topic: NewTopicFunction) -> str:
     return name
 
 
-def assert_all_there(job: Job, kafka: KafkaCluster, topic: str) -> None:
-    """Rows and quarantine are what another client reads, and the proof finds nothing."""
+def assert_all_there(job: Job, expected: list[Record]) -> None:
+    """Rows and quarantine are what another client has read, and the proof finds nothing."""
     rows, bad = records_of(job.folder)
-    expected = read_by_librdkafka(kafka, topic)
     assert_same_records(rows, filter(is_text, expected))
     assert_same_records(bad, [record for record in expected if not is_text(record)])
     checked = verified(job, "--deep")
@@ -124,7 +124,7 @@ def test_each_record_is_a_row_or_in_the_quarantine_as_another_client_reads_it(
 
     report = job.run()
 
-    assert_all_there(job, kafka, topic)
+    assert_all_there(job, read_by_librdkafka(kafka, topic))
     assert (report["row_count"], report["quarantined_count"]) == (45, 15)
     assert sorted(each["quarantined_count"] for each in report["ranges"]) == [5, 10]
     reasons = {
@@ -246,17 +246,20 @@ def test_a_job_without_bad_records_has_an_empty_quarantine_and_a_lost_file_is_to
     assert f"{path} is missing, with 15 records that commit 2 put into the quarantine" in lost.errors
 
 
-@pytest.mark.parametrize("step", [Step.CHECK, Step.COMMIT, Step.PUBLISH, Step.SWEEP], ids=str)
-def test_a_run_killed_at_any_step_leaves_rows_and_quarantine_to_the_next(
-    kafka: KafkaCluster, topic: str, new_job: NewJobFunction, step: Step
+def test_a_run_killed_before_any_of_its_writes_leaves_rows_and_quarantine_to_the_next(
+    kafka: KafkaCluster, topic: str, new_job: NewJobFunction, tmp_path: Path
 ) -> None:
-    job = new_job(of_topic(topic))
-    killed_at_step(job.config, step)
+    expected = read_by_librdkafka(kafka, topic)
+    for number in itertools.count(1):
+        job = new_job(of_topic(topic), folder=LocalFolder(tmp_path / f"killed-{number}"))
+        if not killed_before_write(job.config, number):
+            break
 
-    job.run()
+        job.run()
 
-    assert_all_there(job, kafka, topic)
-    assert staged_paths(job.folder) == []
+        assert_all_there(job, expected)
+        assert staged_paths(job.folder) == []
+    assert number > 10  # two files are begun, finished and moved, besides what every run writes
 
 
 def test_a_quarantine_file_that_is_gone_or_there_twice_is_found(
@@ -278,7 +281,7 @@ def test_a_quarantine_file_that_is_gone_or_there_twice_is_found(
     assert f"a copy of {path}" in doubled[0][1]
     assert [kind for kind, _ in moved] == ["file-missing", "stray-file"]
     assert "with 15 rows of" in moved[0][1]
-    assert_all_there(job, kafka, topic)
+    assert_all_there(job, read_by_librdkafka(kafka, topic))
 
 
 def test_rows_in_the_quarantine_too_are_found(
