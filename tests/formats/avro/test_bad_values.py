@@ -175,6 +175,33 @@ def test_what_was_read_of_a_bad_value_is_in_no_column() -> None:
     assert decoded.column.field("a").flatten().to_pylist() == [1, 2, 3] * 2
 
 
+def test_a_list_may_come_in_blocks() -> None:
+    inner = zigzag(1) + b"\x02" + zigzag(-2) + zigzag(2) + b"\x04\x06" + zigzag(1) + b"\x08\0"
+    octets = zigzag(1) + inner + zigzag(2) + b"\0" + inner + b"\0"
+    decoder = decoder_of({"type": "array", "items": LONGS})
+
+    decoded = decoder.decode(pa.array([framed(1, octets)], pa.binary()))
+
+    assert held_by(decoded.column) == [[[1, 2, 3, 4], [], [1, 2, 3, 4]]]
+
+
+@pytest.mark.parametrize("precision", [1, 18, 19, 20, 38])
+def test_a_decimal_is_read_where_its_digits_are_no_more_than_its_types(precision: int) -> None:
+    powers = [10**precision, 2**63, 2**64, 2**127, 2**128, 2**192]
+    numbers = {sign * power + step for sign in (-1, 1) for power in powers for step in (-1, 0, 1)}
+    cases = [
+        (number, number.bit_length() // 8 + longer) for number in sorted(numbers) for longer in (1, 2, 9)
+    ]
+    schema = {"type": "bytes", "logicalType": "decimal", "precision": precision}
+    values = [framed(1, zigzag(size) + number.to_bytes(size, "big", signed=True)) for number, size in cases]
+
+    decoded = decoder_of(schema).decode(pa.array(values, pa.binary()))
+
+    expected = [number if abs(number) < 10**precision else None for number, _ in cases]
+    assert held_by(decoded.column) == expected
+    assert set(decoded.bad.error_classes.to_pylist()) == {"out-of-range"}
+
+
 def test_hostile_counts_take_no_memory() -> None:
     hostile = [framed(1, zigzag(2**60) + b"\0"), framed(2, zigzag(2**60) + bytes(8))] * 1000
     decoder = decoder_of(NULLS, LONGS)
