@@ -111,7 +111,7 @@ def filled(
     while row < len(values):
         row, full_node = fill(room, payload, row, verdicts, scratch)
         if full_node >= 0:
-            room = with_twice(room, full_node)
+            room = with_twice(room, nodes, full_node)
     column = ColumnMaker(column_type, nodes, room, payload.data, scratch).column()
     return DecodedValues(column, bad_values(verdicts, listed(column_type), problems, schema_ids))
 

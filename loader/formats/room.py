@@ -62,10 +62,13 @@ def _empty(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> Room:
     return Room(firsts, firsts.view(np.float64), seconds, present, starts, counts, counts.copy())
 
 
-def with_twice(room: Room, node: int) -> Room:
-    """The same entries, with twice the room for one node."""
+def with_twice(room: Room, nodes: Nodes, node: int) -> Room:
+    """The same entries, with twice the room for one node, and for all that have an entry where it has one.
+
+    Those would be full next, one after the other, and each time a value is read from its start.
+    """
     sizes = np.diff(room.starts)
-    sizes[node] *= 2
+    sizes[_alike(nodes, node)] = 2 * sizes[node]
     larger = _empty(np.concatenate([[0], np.cumsum(sizes)]), room.counts)
     for number, count in enumerate(room.counts.tolist()):
         old, new = int(room.starts[number]), int(larger.starts[number])
@@ -73,6 +76,23 @@ def with_twice(room: Room, node: int) -> Room:
             target[new : new + count] = source[old : old + count]
         larger.present[new : new + count] = room.present[old : old + count]
     return larger
+
+
+def _alike(nodes: Nodes, node: int) -> list[int]:
+    """The nodes with as many entries: those that lie in the same list or map, and in none within it."""
+    owner = max((each for each in range(node) if _holds(nodes, each, node)), default=-1)
+    if owner < 0:
+        return [node]
+    alike = []
+    each = owner + 1
+    while each < nodes.ends[owner]:
+        alike.append(each)
+        each = int(nodes.ends[each]) if nodes.kinds[each] in (LIST, MAP) else each + 1
+    return alike
+
+
+def _holds(nodes: Nodes, owner: int, node: int) -> bool:
+    return bool(nodes.kinds[owner] in (LIST, MAP) and node < nodes.ends[owner])
 
 
 @lean_kernel
