@@ -171,6 +171,36 @@ def test_records_of_several_ids_keep_their_order_and_have_what_the_newest_says_o
     assert decoded.bad.rows.tolist() == []
 
 
+def test_only_the_newest_versions_defaults_and_aliases_count() -> None:
+    oldest = record(a="int", p=record(y="int") | {"name": "P"})
+    older = record(a="int", p=with_default(record(y="int", x="int"), x=5) | {"name": "P"})
+    newest = record(a="int")
+    value = framed(1, encode(parsed(oldest), {"a": 1, "p": {"y": 2}}))
+
+    assert rows_of(decoder_of(oldest, older, newest), [value]) == [{"a": 1, "p": {"y": 2, "x": None}}]
+
+
+def test_lists_within_the_lists_of_one_schema_do_not_disturb_those_of_another() -> None:
+    lists = {"type": "array", "items": {"type": "array", "items": {"type": "array", "items": "long"}}}
+    deep, flat = (
+        record(a="int", deep=lists),
+        record(flat={"type": "array", "items": ["null", "int"]}, a="int"),
+    )
+    values = [
+        framed(1, encode(parsed(deep), {"a": 1, "deep": [[[1, 2], []], [], [[3]]]})),
+        framed(2, encode(parsed(flat), {"a": 2, "flat": [1, None]})),
+    ]
+
+    assert (
+        rows_of(decoder_of(deep, flat), values * 2)
+        == [
+            {"flat": None, "a": 1, "deep": [[[1, 2], []], [], [[3]]]},
+            {"flat": [1, None], "a": 2, "deep": None},
+        ]
+        * 2
+    )
+
+
 def test_a_default_that_is_none_of_its_type_is_refused_where_a_record_would_have_it() -> None:
     newest = with_default(record(a="int", b="string"), b=None)
 
