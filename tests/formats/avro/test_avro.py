@@ -3,12 +3,13 @@
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 
 from loader.formats.avro.spec import AvroSpec
 from loader.formats.protocol import NoSchemas
 
-from .decoding import registered
+from .decoding import decoder_of, registered
 from .plain_avro import Beyond, Columns, comparable, encode, framed, held_by, parsed, read
 from .schemas import schemas_with_values
 
@@ -33,3 +34,15 @@ def test_values_are_read_as_by_fastavro(drawn: tuple[Any, list[Any]]) -> None:
     assert held_by(decoded.column) == expected
     assert decoded.bad.rows.tolist() == bad
     assert set(decoded.bad.error_classes.to_pylist()) <= {"out-of-range"}
+
+
+@pytest.mark.parametrize(
+    "values", [[], [None, None], [b"?", framed(1, b"\x02a"), None, framed(1, b"\x02b")]], ids=len
+)
+def test_a_part_of_a_column_is_read_as_such(values: list[bytes | None]) -> None:
+    decoder = decoder_of({"type": "record", "name": "R", "fields": [{"name": "a", "type": "string"}]})
+
+    decoded = decoder.decode(pa.array(values, pa.binary()).slice(1))
+
+    assert held_by(decoded.column) == [each and {"a": each[-1:].decode()} for each in values[1:]]
+    assert len(decoded.bad) == 0

@@ -294,7 +294,18 @@ def test_a_schema_that_the_planned_columns_do_not_hold_fails_the_topic_to_run_ag
     assert error.value.exit_status == 3
 
 
-def test_an_id_without_a_schema_is_asked_once_and_noise_not_for_ever() -> None:
+def test_an_id_that_the_registry_does_not_have_is_asked_once() -> None:
+    registry = Registry({})
+    decoder = AvroSpec((registered(1, "int"),)).decoder(registry)
+
+    for _ in range(2):
+        bad = decoder.decode(pa.array([framed(7, b"\x02"), framed(1, b"\x02")], pa.binary())).bad
+        assert bad.schema_ids.to_pylist() == [7]
+
+    assert registry.asked == [7]
+
+
+def test_an_id_without_a_schema_is_bad_and_noise_is_not_asked_for_ever() -> None:
     registry = Registry({8: RegisteredSchema(8, "PROTOBUF", "")})
     decoder = AvroSpec((registered(1, "int"),)).decoder(registry)
     noise = [framed(number, b"\x02") for number in range(10, 10 + 2 * MOST_ASKED)]
