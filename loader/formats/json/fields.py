@@ -21,8 +21,8 @@ class Names(NamedTuple):
     octets   uint8[m]      the names, back to back, each with a closing quote behind it
     starts   int32[n]      where each one starts in octets
     sizes    int32[n]      its bytes without the quote, NO_NAME where no key of JSON can be it
-    words    uint64[n]     the first 8 bytes of the name and its quote, 0 behind it
-    masks    uint64[n]     which bits of words count; where these alone say nothing, the word is none of them
+    words    uint64[n, 2]  the first 16 bytes of the name and its quote, 0 behind it
+    masks    uint64[n, 2]  which bits of words count; of a name that no key is, a word has others
     counts   int32[n]      how many fields a struct has
     guesses  int32[n, 2]   which field came last time as the first of this node, and which behind it; changes
     """
@@ -36,11 +36,11 @@ class Names(NamedTuple):
     guesses: NDArray[np.int32]
 
 
-_INT32S, _UINT64S = types.int32[::1], types.uint64[::1]
+_INT32S, _WORDS = types.int32[::1], types.uint64[:, ::1]
 NamesOfKernel = Annotated[
     Names,
     types.NamedTuple(
-        [types.uint8[::1], _INT32S, _INT32S, _UINT64S, _UINT64S, _INT32S, types.int32[:, ::1]], Names
+        [types.uint8[::1], _INT32S, _INT32S, _WORDS, _WORDS, _INT32S, types.int32[:, ::1]], Names
     ),
 ]
 
@@ -57,7 +57,7 @@ def names_of(column_type: ColumnType, *, with_rest: bool) -> Names:
     encoded = [b"" if name is None else name.encode("utf-8", "surrogatepass") for name in names]
     starts = np.cumsum([0, *(len(each) + 1 for each in encoded)])[:-1].astype(np.int32)
     sizes = [NO_NAME if name is None else len(each) for name, each in zip(names, encoded, strict=True)]
-    words, masks = zip(*map(_word, names, encoded), strict=True)
+    words, masks = zip(*map(_words, names, encoded), strict=True)
     guesses = np.zeros((len(names), 2), np.int32)
     _guess(column_type, nodes.ends, 0, guesses)
     return Names(
@@ -84,12 +84,13 @@ def _names(column_type: ColumnType, name: str | None) -> "list[str | None]":
     return found
 
 
-def _word(name: str | None, encoded: bytes) -> tuple[int, int]:
+def _words(name: str | None, encoded: bytes) -> tuple[tuple[int, int], tuple[int, int]]:
     # Of a name that JSON must escape, no bytes can be compared with a key as it stands there.
     if name is None or any(letter in '"\\' or letter < " " for letter in name):
-        return 1, 0
-    known = (encoded + b'"')[:8]
-    return int.from_bytes(known, "little"), (1 << 8 * len(known)) - 1
+        return (1, 1), (0, 0)
+    parts = (encoded + b'"')[:8], (encoded + b'"')[8:16]
+    first, second = (int.from_bytes(each, "little") for each in parts)
+    return (first, second), ((1 << 8 * len(parts[0])) - 1, (1 << 8 * len(parts[1])) - 1)
 
 
 def _guess(column_type: ColumnType, ends: Int32s, node: int, guesses: NDArray[np.int32]) -> None:
@@ -118,12 +119,16 @@ def _parts(column_type: ColumnType) -> list[ColumnType]:
 def is_expected(payload: ReadOnlyBytes, at: int, end: int, names: NamesOfKernel, node: int) -> bool:
     """Whether the name of a node and a closing quote stand here; where too few bytes follow, no is said."""
     size = signed(names.sizes[node])
-    if at + 8 > payload.shape[0] or at + size >= end:
+    if at + 16 > payload.shape[0] or at + size >= end:
         return False
-    if word_at(payload, at) & names.masks[node] != names.words[node]:
+    if word_at(payload, at) & names.masks[node, 0] != names.words[node, 0]:
+        return False
+    if size < 8:
+        return True
+    if word_at(payload, at + 8) & names.masks[node, 1] != names.words[node, 1]:
         return False
     start = signed(names.starts[node])
-    for i in range(8, size + 1):
+    for i in range(16, size + 1):
         if payload[np.uint64(at + i)] != names.octets[np.uint64(start + i)]:
             return False
     return True

@@ -128,7 +128,7 @@ def _typed(
 
 def _number_type(numbers: Numbers, name: str) -> tuple[ColumnType | None, tuple[str, ...]]:
     if numbers.are_integers:
-        if -_LONG <= numbers.lowest and numbers.highest < _LONG:
+        if numbers.lowest >= -_LONG and numbers.highest < _LONG:
             return Primitive("long"), tuple(_epoch_hints(numbers, name))
         if numbers.digits <= MAX_PRECISION:
             return DecimalType(MAX_PRECISION, 0), ("has integers beyond the range of long",)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from loader.formats.json.blanks import MINUS
+from loader.formats.json.blanks import CLOSE_OBJECT, COMMA, MINUS
 from loader.formats.json.faults import unexpected
 from loader.formats.json.words import signed
-from loader.records.kernel import ReadOnlyBytes, lean_kernel
+from loader.records.kernel import ReadOnlyBytes, lean_kernel, part
 
 DIGITS = 18
 """As many as an int64 holds whatever they are."""
@@ -76,6 +76,31 @@ def read_number(payload: ReadOnlyBytes, at: int, end: int) -> tuple[int, int, in
         power, at = read_exponent(payload, at, end)
         exponent += power
     return mantissa, exponent, marks, at
+
+
+@part
+def read_short_integer(payload: ReadOnlyBytes, at: int, end: int) -> tuple[int, int]:
+    """Read an integer as most are: of few digits, with a comma or the end of an object behind it.
+
+    Returns (it, where it ends), or (0, -1) where it is to be read by `read_number`.
+    """
+    is_negative = payload[np.uint64(at)] == MINUS
+    at += is_negative
+    first = at
+    stop = min(end, at + DIGITS)
+    number = 0
+    while at < stop:
+        digit = signed(payload[np.uint64(at)]) - _ZERO
+        if digit < 0 or digit > 9:
+            break
+        number = number * 10 + digit
+        at += 1
+    if at == first or at >= end or (payload[np.uint64(first)] == _ZERO and at > first + 1):
+        return 0, -1
+    byte = payload[np.uint64(at)]
+    if byte != COMMA and byte != CLOSE_OBJECT:
+        return 0, -1
+    return -number if is_negative else number, at
 
 
 @lean_kernel

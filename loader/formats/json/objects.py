@@ -10,21 +10,22 @@ from loader.formats.filling import PayloadOfKernel, VerdictsOfKernel
 from loader.formats.json.blanks import (
     CLOSE_LIST,
     CLOSE_OBJECT,
+    COLON,
     COMMA,
     NULL,
     OPEN_LIST,
     OPEN_OBJECT,
     QUOTE,
+    SPACE,
     skip_blanks,
+    skip_few_blanks,
     skip_literal,
 )
 from loader.formats.json.faults import (
     CUT,
     DUPLICATE_FIELD,
     DUPLICATE_KEY,
-    EMPTY,
     NO_ROOM,
-    NOT_AN_OBJECT,
     TRAILING,
     UNKNOWN_FIELD,
     code_of,
@@ -36,7 +37,7 @@ from loader.formats.json.fields import NamesOfKernel, find_field, is_expected
 from loader.formats.json.keys import has_twice
 from loader.formats.json.rest import add_member, close_rest
 from loader.formats.json.scalars import take_scalar, take_text, wrong_for_parts
-from loader.formats.json.skipping import skip_colon, skip_value, skip_whole
+from loader.formats.json.skipping import find_object, skip_colon, skip_value
 from loader.formats.json.words import signed
 from loader.formats.nodes import LIST, MAP, STRUCT, NodesOfKernel
 from loader.formats.room import RoomOfKernel, begin_value, next_entry, put_null, take_back
@@ -45,23 +46,6 @@ from loader.records.kernel import Bytes, Int64s, ReadOnlyBytes, lean_kernel, par
 REST, DROP, FAIL = range(3)
 
 Stack = Annotated[NDArray[np.int64], types.int64[:, ::1]]
-
-
-@lean_kernel
-def find_object(payload: ReadOnlyBytes, at: int, end: int, closings: Bytes) -> int:
-    """Find where the object begins, perhaps behind a byte order mark. Returns that, or a fault."""
-    is_marked = end - at >= 3 and payload[np.uint64(at)] == 0xEF
-    if is_marked and payload[np.uint64(at + 1)] == 0xBB and payload[np.uint64(at + 2)] == 0xBF:
-        at += 3
-    at = skip_blanks(payload, at, end)
-    if at >= end:
-        return fault(EMPTY, end)
-    if payload[np.uint64(at)] == OPEN_OBJECT:
-        return at
-    behind = skip_whole(payload, at, end, closings)
-    if behind < 0:
-        return behind
-    return fault(TRAILING, behind) if behind < end else fault(NOT_AN_OBJECT, at)
 
 
 @part
@@ -117,7 +101,7 @@ def read_object(
     is_first = True
     at += 1
     while True:
-        at = skip_blanks(payload, at, end)
+        at = skip_few_blanks(payload, at, end)
         if at >= end:
             return fault(CUT, end), node
         byte = payload[np.uint64(at)]
@@ -151,9 +135,12 @@ def read_object(
                     if at < 0:
                         return at, child
                     child = signed(nodes.ends[child])
-                at = skip_colon(payload, at, end)
-                if at < 0:
-                    return at, node
+                if at + 1 < end and payload[np.uint64(at)] == COLON and payload[np.uint64(at + 1)] > SPACE:
+                    at += 1
+                else:
+                    at = skip_colon(payload, at, end)
+                    if at < 0:
+                        return at, node
                 byte = payload[np.uint64(at)]
             members += 1
             if child < 0:
@@ -198,7 +185,7 @@ def read_object(
                     has_unknown = False
                     if unknown == REST:
                         add_member(payload, member_start, at, scratch, cursor, rest_start)
-                at = skip_blanks(payload, at, end)
+                at = skip_few_blanks(payload, at, end)
                 if at >= end:
                     return fault(CUT, end), node
                 byte = payload[np.uint64(at)]

@@ -25,6 +25,7 @@ from loader.formats.json.faults import (
     fault,
     unexpected,
 )
+from loader.formats.json.numbers import read_short_integer
 from loader.formats.json.texts import find_text_end, unescape
 from loader.formats.json.times import EARLIEST_US, LATEST_US, read_date, read_moment, read_time
 from loader.formats.json.words import bits_of
@@ -205,6 +206,11 @@ def take_scalar(
             cursor[0] += room.seconds[place]
         return at
     if _ZERO <= byte <= _NINE or byte == MINUS:
+        if kind == LONG:
+            number, next_at = read_short_integer(payload, at, end)
+            if next_at >= 0:
+                room.firsts[place] = number
+                return next_at
         room.firsts[place], room.seconds[place], at = read_number_value(
             payload, at, end, kind, nodes.precisions[node], nodes.scales[node]
         )

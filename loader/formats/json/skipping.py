@@ -16,7 +16,15 @@ from loader.formats.json.blanks import (
     skip_blanks,
     skip_literal,
 )
-from loader.formats.json.faults import MAX_DEPTH, TOO_DEEP, fault, unexpected
+from loader.formats.json.faults import (
+    EMPTY,
+    MAX_DEPTH,
+    NOT_AN_OBJECT,
+    TOO_DEEP,
+    TRAILING,
+    fault,
+    unexpected,
+)
 from loader.formats.json.numbers import read_number
 from loader.formats.json.texts import find_text_end
 from loader.records.kernel import Bytes, ReadOnlyBytes, lean_kernel
@@ -117,3 +125,20 @@ def skip_whole(payload: ReadOnlyBytes, at: int, end: int, closings: Bytes) -> in
     if at >= 0:
         at = skip_blanks(payload, at, end)
     return at
+
+
+@lean_kernel
+def find_object(payload: ReadOnlyBytes, at: int, end: int, closings: Bytes) -> int:
+    """Find where the object begins, perhaps behind a byte order mark. Returns that, or a fault."""
+    is_marked = end - at >= 3 and payload[np.uint64(at)] == 0xEF
+    if is_marked and payload[np.uint64(at + 1)] == 0xBB and payload[np.uint64(at + 2)] == 0xBF:
+        at += 3
+    at = skip_blanks(payload, at, end)
+    if at >= end:
+        return fault(EMPTY, end)
+    if payload[np.uint64(at)] == OPEN_OBJECT:
+        return at
+    behind = skip_whole(payload, at, end, closings)
+    if behind < 0:
+        return behind
+    return fault(TRAILING, behind) if behind < end else fault(NOT_AN_OBJECT, at)
