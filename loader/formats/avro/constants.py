@@ -81,7 +81,7 @@ class Constants:
     def slot(self, written: Any, avro_type: AvroType, slot: Slot, node: int, where: str) -> None:
         """Put the default of a field. Raises UnusableSchema, which begins with `where`."""
         if not is_default(written, avro_type):
-            raise UnusableSchema(f"{where}: its default {json.dumps(written)[:80]} is none of its type")
+            raise UnusableSchema(f"{where}: the default {json.dumps(written)[:80]} is none of its type")
         self._slot(written, avro_type, slot, node)
 
     def _slot(self, written: Any, avro_type: AvroType, slot: Slot, node: int) -> None:

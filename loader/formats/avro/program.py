@@ -159,7 +159,7 @@ class _Compiler:
             if missing.default is NO_DEFAULT or missing.type is None:
                 self.add(code.NULLS, nodes[number])
             else:
-                where = f"{self._source}: field {missing.names[0]}"
+                where = f"field {missing.names[0]}, which records of {self._source} lack"
                 self._constants.slot(missing.default, missing.type, missing.slot, nodes[number], where)
 
     def _nothing(self, writer: AvroType, node: int) -> None:

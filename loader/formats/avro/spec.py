@@ -8,6 +8,8 @@ import pyarrow as pa
 from loader.formats.arrow_types import to_arrow
 from loader.formats.avro.columns import columns_of
 from loader.formats.avro.decoder import AvroDecoder
+from loader.formats.avro.instructions import Pool
+from loader.formats.avro.program import program_of
 from loader.formats.avro.schema import parse_schema
 from loader.formats.avro.slots import Slot, column_type_of, slot_of
 from loader.formats.protocol import SchemaSource
@@ -58,11 +60,11 @@ class AvroSpec:
 
 @lru_cache(maxsize=64)
 def _columns(spec: AvroSpec) -> Slot:
-    versions = []
-    for schema in spec.written():
-        name = named(schema)
-        versions.append((name, slot_of(parse_schema(schema.text, name, schema.references), name)))
-    return columns_of(versions)
+    parsed = [(named(each), parse_schema(each.text, named(each), each.references)) for each in spec.written()]
+    columns = columns_of([(name, slot_of(avro_type, name)) for name, avro_type in parsed])
+    for name, avro_type in parsed:
+        program_of(avro_type, columns, Pool(), name)  # so that a wrong default is told by the driver
+    return columns
 
 
 def named(schema: RegisteredSchema) -> str:
