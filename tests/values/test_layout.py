@@ -121,3 +121,18 @@ def test_every_hour_has_a_folder(hour: int | None, folder: str) -> None:
     assert layout.time_folder("hour", hour) == folder
     assert layout.time_folder("day", hour) == folder.partition("/")[0]
     assert layout.time_folder("none", hour) == ""
+
+
+@given(TOPICS, TOPICS)
+def test_a_topics_quarantine_is_hidden_and_never_taken_for_rows(one: str, other: str) -> None:
+    quarantine = layout.quarantine_folder(one)
+
+    assert quarantine.startswith("_")
+    assert layout.is_quarantined(f"{quarantine}/a.parquet")
+    assert not layout.is_quarantined(f"{layout.topic_folder(other)}/a.parquet")
+    assert (layout.quarantine_folder(other) == quarantine) == (one == other)
+
+
+def test_a_topic_called_as_the_quarantine_has_a_folder_of_its_own() -> None:
+    assert layout.topic_folder("_quarantine") == "%5Fquarantine"
+    assert layout.quarantine_folder("_quarantine") == "_quarantine/%5Fquarantine"
