@@ -123,16 +123,18 @@ class ProtobufFormat(Section):
     """A file of `protoc --include_imports --descriptor_set_out`, for messages that have no id before them."""
 
     message: Filled | None = None
-    """The full name of the message type in descriptor_file, like shop.Order."""
+    """The full name of the message type, like shop.Order: always with descriptor_file; with the registry, for
+    another message than the first of the newest schema."""
 
     subject: Filled | None = None
     """The registry's subject whose versions give the columns. Without it: <topic>-value or <topic>-key."""
 
     def conflicts(self) -> Iterator[Conflict]:
-        """A file without a message, a message without a file, or a file and a subject."""
-        if (self.descriptor_file is None) != (self.message is None):
+        """A file without a message, or a file and a subject."""
+        if self.descriptor_file is not None and self.message is None:
             yield Conflict(
-                ("descriptor_file", "message"), "descriptor_file and message belong together: one is missing"
+                ("descriptor_file", "message"),
+                "descriptor_file needs message: which of its messages the values are",
             )
         if self.descriptor_file is not None and self.subject is not None:
             yield Conflict(

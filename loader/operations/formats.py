@@ -178,7 +178,8 @@ def _protobuf_spec(place: str, config: ProtobufFormat, schemas: tuple[Registered
         return ProtobufSpec(descriptor_set=descriptors, message=config.message)
     compiled = zip(schemas, compile_schemas(schemas), strict=True)
     return ProtobufSpec(
-        tuple(CompiledSchema(schema.schema_id, descriptors) for schema, descriptors in compiled)
+        tuple(CompiledSchema(schema.schema_id, descriptors) for schema, descriptors in compiled),
+        message=config.message,
     )
 
 

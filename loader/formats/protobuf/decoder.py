@@ -122,13 +122,15 @@ class ProtobufDecoder:
         count = len(ids)
         roots, bodies = np.empty((2, count), np.int32)
         unknown = np.empty(1, np.int64)
-        while open_frames(payload, self._schemas, verdicts, ids, roots, bodies, unknown) < count:
+        while True:
+            is_final = int(len(self._faults) >= MOST_ASKED)
+            if open_frames(payload, self._schemas, verdicts, ids, roots, bodies, unknown, is_final) == count:
+                return roots, bodies
             self._learn(int(unknown[0]))
-        return roots, bodies
 
     def _learn(self, schema_id: int) -> None:
         """Ask for a schema that the driver did not know of."""
-        schema = self._source.schema(schema_id) if len(self._faults) < MOST_ASKED else None
+        schema = self._source.schema(schema_id)
         if schema is None:
             self._faults[schema_id] = UNKNOWN_SCHEMA_ID
         elif schema.schema_type != "PROTOBUF":

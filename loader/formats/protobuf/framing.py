@@ -50,6 +50,7 @@ def open_frames(
     roots: Int32s,
     bodies: Int32s,
     unknown: Int64s,
+    is_final: int,
 ) -> int:
     """Find out by what each value is read, and where its message starts.
 
@@ -58,6 +59,7 @@ def open_frames(
     roots    int32[r]  out     the row of `Tables.roots`; NOT_READ where the value is null or bad
     bodies   int32[r]  out     where the message starts in the payload
     unknown  int64[1]  out     the first id that is not known, where there is one
+    is_final           in      1 where nobody can be asked: then what is not known is bad
 
     Returns the row count, or the row of the id that is not known.
     """
@@ -79,6 +81,9 @@ def open_frames(
         ids[row] = schema_id
         if slot < 0 or schemas.ids[slot] != schema_id:
             slot = _find_id(schemas.ids, schema_id)
+            if slot < 0 and is_final:
+                verdicts.codes[row] = problems.UNKNOWN_SCHEMA_ID
+                continue
             if slot < 0:
                 unknown[0] = schema_id
                 return row
