@@ -150,7 +150,7 @@ def repair_command(
 
 
 quarantine_app = typer.Typer(
-    help="What could not be decoded: how much of which kind, and the records. Reads only, asks no broker.",
+    help="What could not be decoded: how much of which kind, the records, and another try at them.",
     epilog="Example: kafka-loader quarantine list conf/quickstart.toml",
     no_args_is_help=True,
 )
@@ -181,6 +181,14 @@ def quarantine_show_command(
     from loader.cli.quarantine import show_bad
 
     _end(config, as_json, lambda: show_bad(config, topic, error_class, limit, as_json))
+
+
+@quarantine_app.command("replay", epilog="Example: kafka-loader quarantine replay conf/quickstart.toml")
+def quarantine_replay_command(config: ConfigPath, topic: TopicOption = None, as_json: AsJson = False) -> None:
+    """Decode the records that wait again, by what the job file says now, and commit those that are good."""
+    from loader.cli.quarantine import replay_bad
+
+    _end(config, as_json, lambda: replay_bad(config, topic, as_json))
 
 
 @app.command("infer", epilog="Example: kafka-loader infer flights --config conf/quickstart.toml")

@@ -1,4 +1,4 @@
-"""`kafka-loader quarantine`: what could not be decoded. Asks ledger and files only, no broker."""
+"""`kafka-loader quarantine`: what could not be decoded, and another try at it. Asks no broker."""
 
 import base64
 import itertools
@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from loader.cli import process, text
+from loader.cli.failures import failure_document, told
 from loader.operations.quarantine import BadKind, QuarantinedRecord, count_bad, read_bad
+from loader.operations.replay import ReplayReport, replay
 from loader.values.bad_records import beginning_of
 
 
@@ -64,6 +66,44 @@ def show_bad(config: Path, topic: str, error_class: str | None, limit: int, as_j
         text.say(f"    key: {beginning_of(record.key) or 'null'}")
         text.say(f"    value: {beginning_of(record.value) or 'null'}")
     return 0
+
+
+def replay_bad(config: Path, topic: str | None, as_json: bool) -> int:
+    """Decode again what waits, print what became of it, and return the exit status."""
+    job = process.read_job(config)
+    topics = [] if topic is None else [topic]
+    report = replay(job, topics, process.new_ticket, process.now_ms, process.is_dead)
+    if as_json:
+        text.print_json(_replay_document(report, config))
+        return report.exit_status
+    for name, done in sorted(report.topics.items()):
+        bad = text.plural(done.still_bad_count, "record")
+        text.say(f"{name}: {text.plural(done.recovered_count, 'row')} recovered, {bad} still bad")
+        for record in done.still_bad:
+            text.say(f"    {record}")
+    for name, errors in sorted(report.failures.items()):
+        for error in errors:
+            text.warn(f"not replayed: {name}: {told(error, config)}")
+    if report.commit is not None:
+        text.say(f"commit {report.commit.version} holds the rows")
+    elif not report.failures:
+        text.say("nothing was committed: no record that waits can be decoded")
+    return report.exit_status
+
+
+def _replay_document(report: ReplayReport, config: Path) -> dict[str, Any]:
+    return {
+        "run_id": report.run_id,
+        "version": report.commit.version if report.commit else None,
+        "topics": {
+            name: {"recovered_count": done.recovered_count, "still_bad_count": done.still_bad_count}
+            for name, done in sorted(report.topics.items())
+        },
+        "failures": {
+            name: [failure_document(error, config) for error in errors]
+            for name, errors in sorted(report.failures.items())
+        },
+    }
 
 
 def _time(timestamp_ms: int | None) -> str:

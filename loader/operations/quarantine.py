@@ -1,7 +1,7 @@
 """What lies in the quarantine: how much of which kind, and the records themselves. Reads only."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,9 @@ from loader.errors import RECORD_LOSS, LedgerDamaged, PathNotFound, UnreadableFi
 from loader.operations.findings import RESTORE
 from loader.operations.job import Job
 from loader.tables.opening import opened
+from loader.tables.quarantine import live_files, replayed_offsets, waiting_records
 from loader.values import DataFile, layout
 
-BATCH_ROWS = 1024
 KIND = ("topic", "format", "error_class")
 
 
@@ -25,7 +25,8 @@ KIND = ("topic", "format", "error_class")
 class BadKind:
     """All records of a topic that are bad in one way.
 
-    earliest_ms  smallest and largest record timestamp, None where none has one
+    record_count  that wait: what a replay made rows of is not among them
+    earliest_ms   smallest and largest record timestamp, None where none has one
     """
 
     topic: str
@@ -55,39 +56,36 @@ class QuarantinedRecord:
 
 
 def count_bad(job: Job, topic: str | None) -> list[BadKind]:
-    """How many records of each kind are in the quarantine, by topic, most first; of one topic, or of all.
+    """How many records of each kind wait in the quarantine, by topic, most first; of one topic, or of all.
 
     Raises what the ledger raises, and LedgerDamaged for a file that is gone or broken.
     """
     kinds: dict[tuple[str, ...], BadKind] = {}
-    for parquet in _files(job, topic):
-        for number in range(parquet.num_row_groups):
-            rows = parquet.read_row_group(number, columns=[*KIND, "timestamp"], use_threads=False)
-            for group in _groups(rows):
-                name = tuple(group[each] for each in KIND)
-                kind = kinds.setdefault(name, BadKind(*name))
-                kind.record_count += group["time_count"]
-                times = [kind.earliest_ms, kind.latest_ms, group["time_min"], group["time_max"]]
-                known = [time for time in times if time is not None]
-                kind.earliest_ms, kind.latest_ms = min(known, default=None), max(known, default=None)
+    for batch in _waiting(job, topic):
+        for group in _groups(pa.table(batch.select([*KIND, "timestamp"]))):
+            name = tuple(group[each] for each in KIND)
+            kind = kinds.setdefault(name, BadKind(*name))
+            kind.record_count += group["time_count"]
+            times = [kind.earliest_ms, kind.latest_ms, group["time_min"], group["time_max"]]
+            known = [time for time in times if time is not None]
+            kind.earliest_ms, kind.latest_ms = min(known, default=None), max(known, default=None)
     return sorted(kinds.values(), key=lambda kind: (kind.topic, -kind.record_count, kind.error_class))
 
 
 def read_bad(job: Job, topic: str, error_class: str | None) -> Iterator[QuarantinedRecord]:
-    """The quarantined records of a topic, in the order in which they were loaded. Raises as `count_bad` does.
+    """The records of a topic that wait, in the order in which they were loaded. Raises as `count_bad` does.
 
     error_class  only those with this mistake; None for all
     """
-    for parquet in _files(job, topic):
-        for batch in parquet.iter_batches(BATCH_ROWS, use_threads=False):
-            wanted = batch
-            if error_class is not None:
-                wanted = batch.filter(pc.equal(batch.column("error_class"), error_class))
-            times_ms = _milliseconds(wanted.column("timestamp")).to_pylist()
-            rows = wanted.drop_columns(["timestamp", "timestampType"]).to_pylist()
-            for row, time_ms in zip(rows, times_ms, strict=True):
-                headers = [(each["key"], each["value"]) for each in row.pop("headers") or ()]
-                yield QuarantinedRecord(timestamp_ms=time_ms, headers=headers, **row)
+    for batch in _waiting(job, topic):
+        wanted = batch
+        if error_class is not None:
+            wanted = batch.filter(pc.equal(batch.column("error_class"), error_class))
+        times_ms = _milliseconds(wanted.column("timestamp")).to_pylist()
+        rows = wanted.drop_columns(["timestamp", "timestampType"]).to_pylist()
+        for row, time_ms in zip(rows, times_ms, strict=True):
+            headers = [(each["key"], each["value"]) for each in row.pop("headers") or ()]
+            yield QuarantinedRecord(timestamp_ms=time_ms, headers=headers, **row)
 
 
 def _groups(rows: pa.Table) -> list[dict[str, Any]]:
@@ -105,17 +103,20 @@ def _milliseconds(timestamps: Any) -> Any:
     return pc.divide(timestamps.cast(pa.int64()), 1000)
 
 
-def _files(job: Job, topic: str | None) -> Iterator[pq.ParquetFile]:
-    """Every committed file of the quarantine, open, in the order of the commits."""
+def _waiting(job: Job, topic: str | None) -> Iterator[pa.RecordBatch]:
+    """What is in every committed file of the quarantine and no row yet, in the order of the commits."""
     log = CommitLog(job.storage, job.name)
     commits = [log.read(version) for version in log.versions()]
-    removed = {path for commit in commits for path in commit.removed_files}
-    for commit in commits:
-        for file in commit.files:
-            is_wanted = topic in (None, file.ranges[0].topic)
-            if file.is_quarantine and is_wanted and file.path not in removed:
-                with _opened(job, commit, file) as parquet:
-                    yield parquet
+    by_path = {file.path: commit for commit in commits for file in commit.files}
+    files = [file for file in live_files(commits) if topic in (None, file.ranges[0].topic)]
+
+    def open_file(file: DataFile) -> AbstractContextManager[pq.ParquetFile]:
+        return _opened(job, by_path[file.path], file)
+
+    replayed = replayed_offsets(files, open_file)
+    for file in files:
+        if file.is_quarantine:
+            yield from waiting_records(file, open_file, replayed)
 
 
 @contextmanager
@@ -133,6 +134,7 @@ def _opened(job: Job, commit: Commit, file: DataFile) -> Iterator[pq.ParquetFile
         what = "is missing" if isinstance(error, PathNotFound) else f"cannot be read ({error})"
         raise LedgerDamaged(
             f"{job.storage.url}/{file.path} {what}, with {file.row_count} records that commit"
-            f" {commit.version} put into the quarantine. Nothing was changed.",
+            f" {commit.version} {'made of' if file.is_replay else 'put into'} the quarantine. Nothing was"
+            " changed.",
             [RESTORE, RECORD_LOSS],
         ) from error

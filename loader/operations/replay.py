@@ -33,6 +33,7 @@ from loader.operations.row_formats import RowFormats, row_formats
 from loader.records.schema import RAW_SCHEMA
 from loader.registry.source import RegistrySource
 from loader.sink.topic_sink import TopicSink, close_together
+from loader.tables.opening import opened
 from loader.tables.quarantine import Replayed, live_files, replayed_offsets, waiting_records
 from loader.values import BadRecord, DataFile, OffsetRange, layout
 from loader.values.bad_records import MOST_TOLD
@@ -104,7 +105,7 @@ def replay(
         if identity is None:
             raise LedgerDamaged(f"job {job.name} has commits, but no identity document", [])
         write_ticket(job.storage, job.name, ticket)
-        replayed = replayed_offsets(job.storage, files)
+        replayed = replayed_offsets(files, lambda file: opened(job.storage, file.path))
         done: dict[str, ReplayedTopic] = {}
         written: list[DataFile] = []
         for topic in sorted(names - failures.keys()):
@@ -176,7 +177,10 @@ class _Topic:
             return close_together([sink], [])
 
     def _replay_file(self, wanted: OffsetRange, file: DataFile, replayed: Replayed) -> None:
-        for records in waiting_records(self._job.storage, file, replayed, wanted.partition):
+        storage = self._job.storage
+        for records in waiting_records(
+            file, lambda file: opened(storage, file.path), replayed, wanted.partition
+        ):
             good, bad = self._formatter.format(records.select(RAW_SCHEMA.names))
             self.done.recovered_count += good.num_rows
             self._sink.write(wanted, good)

@@ -5,21 +5,24 @@ row with its offset in a file of a replay. So no mark can be lost, or be there w
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from loader.commits.record import Commit
 from loader.formats.quarantine import QUARANTINE_SCHEMA
 from loader.sink.columns import integers
-from loader.storage.protocol import Storage
 from loader.tables.offsets import read_offsets
-from loader.tables.opening import opened
 from loader.values import DataFile, TopicPartition
 
-BATCH_ROWS = 8 * 1024
+BATCH_ROWS = 1024
+
+OpenFile = Callable[[DataFile], AbstractContextManager[pq.ParquetFile]]
+"""Opens a file wherever it lies."""
 
 Replayed = dict[TopicPartition, NDArray[np.int64]]
 """By partition, the offsets of quarantined records that are rows by now, rising."""
@@ -37,36 +40,32 @@ def live_files(commits: Iterable[Commit]) -> list[DataFile]:
     return list(files.values())
 
 
-def replayed_offsets(storage: Storage, files: Sequence[DataFile]) -> Replayed:
-    """Which quarantined records became rows. Raises PathNotFound, UnreadableFile."""
+def replayed_offsets(files: Iterable[DataFile], open_file: OpenFile) -> Replayed:
+    """Which quarantined records became rows. Raises what `open_file` does."""
     found: defaultdict[TopicPartition, list[NDArray[np.int64]]] = defaultdict(list)
     for file in files:
         if file.is_replay:
-            with opened(storage, file.path) as parquet:
+            with open_file(file) as parquet:
                 for rows in read_offsets(parquet):
                     found[TopicPartition(rows.topic, rows.partition)].append(rows.offsets)
     return {place: np.sort(np.concatenate(offsets)) for place, offsets in found.items()}
 
 
 def waiting_records(
-    storage: Storage, file: DataFile, replayed: Replayed, partition: int | None = None
+    file: DataFile, open_file: OpenFile, replayed: Replayed, partition: int | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """The records of a quarantine file that are no rows yet, each batch of one partition, in their order.
+    """The records of a quarantine file that are no rows yet, in their order; a batch may hold none.
 
-    partition  only of this one; by default of all
+    partition  only those of this one; by default of all
 
-    Raises PathNotFound, UnreadableFile.
+    Raises what `open_file` does.
     """
-    with opened(storage, file.path) as parquet:
+    with open_file(file) as parquet:
         for batch in parquet.iter_batches(BATCH_ROWS, use_threads=False):
             rows = batch.cast(QUARANTINE_SCHEMA)
-            partitions = rows.column("partition").to_numpy()
-            for number in np.unique(partitions).tolist():
-                if partition in (None, number):
-                    done = replayed.get(TopicPartition(file.ranges[0].topic, number), _NO_OFFSETS)
-                    is_waiting = (partitions == number) & ~np.isin(integers(rows.column("offset")), done)
-                    if is_waiting.any():
-                        yield rows.filter(pa.array(is_waiting))
-
-
-_NO_OFFSETS = np.empty(0, np.int64)
+            partitions, offsets = rows.column("partition").to_numpy(), integers(rows.column("offset"))
+            is_waiting = np.ones(rows.num_rows, np.bool_) if partition is None else partitions == partition
+            for place, done in replayed.items():
+                if place.topic == file.ranges[0].topic:
+                    is_waiting &= (partitions != place.partition) | ~np.isin(offsets, done)
+            yield rows if is_waiting.all() else rows.filter(pa.array(is_waiting))

@@ -189,3 +189,46 @@ def test_rows_of_a_replay_that_no_quarantined_record_explains_are_found(
     (local_folder.path / quarantined).unlink()
 
     assert {kind for kind, _ in problems(verified(job))} >= {"file-missing", "offset-stranger"}
+
+
+def test_the_commands_show_what_waits_and_what_a_replay_made_of_it(
+    topic: str, new_job: NewJobFunction
+) -> None:
+    new_job(entry(topic, "int")).run()
+    job = new_job(entry(topic, "long"))
+
+    def waiting() -> dict[str, int]:
+        listed = kafka_loader("quarantine", "list", str(job.config), "--json").document
+        return {each["error_class"]: each["record_count"] for each in listed}
+
+    assert waiting() == {"out-of-range": 15, "not-json": 15}
+
+    ended = kafka_loader("quarantine", "replay", str(job.config), "--topic", topic)
+
+    assert ended.status == 0, ended.errors
+    first, *told, last = ended.output.splitlines()
+    assert first == f"{topic}: 15 rows recovered, 15 records still bad"
+    assert len(told) == 3
+    assert all("not-json" in line and '"{broken"' in line for line in told)
+    assert last == "commit 2 holds the rows"
+    assert waiting() == {"not-json": 15}
+    shown = kafka_loader("quarantine", "show", str(job.config), topic, "--json", "--limit", "99").document
+    assert {each["error_class"] for each in shown} == {"not-json"}
+    assert len(shown) == 15
+    again = kafka_loader("quarantine", "replay", str(job.config), "--json")
+    assert (again.status, again.document["version"]) == (0, None)
+    assert again.document["topics"][topic] == {"recovered_count": 0, "still_bad_count": 15}
+
+
+def test_a_topic_that_cannot_be_replayed_says_why_and_keeps_what_waits(
+    topic: str, new_job: NewJobFunction
+) -> None:
+    new_job(entry(topic, "int")).run()
+    job = new_job(entry(topic, "string"))  # which the table's int cannot become
+
+    ended = kafka_loader("quarantine", "replay", str(job.config), "--json")
+
+    assert ended.status == 4
+    assert [each["kind"] for each in ended.document["failures"][topic]] == ["SchemaChanged"]
+    assert rows_of(job.folder) == expected_rows(with_large=False)
+    assert staged_paths(job.folder) == []
