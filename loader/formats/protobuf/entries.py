@@ -1,5 +1,7 @@
 """Entries of the room as messages need them: they arrive with defaults, and are taken back with a oneof."""
 
+import numpy as np
+
 from loader.formats.nodes import LIST, MAP, NodesOfKernel
 from loader.formats.protobuf.tables import ARRIVAL_COUNT, FIRST_ARRIVAL, TablesOfKernel
 from loader.formats.protobuf.work import WorkOfKernel
@@ -14,8 +16,9 @@ def arrive(room: RoomOfKernel, tables: TablesOfKernel, message: int, entry: int)
     entry  int64  in  which entry of its nodes, from the start of their stretches
     """
     first = tables.messages[message, FIRST_ARRIVAL]
-    for row in range(first, first + tables.messages[message, ARRIVAL_COUNT]):
-        at = room.starts[tables.arrivals[row, 0]] + entry
+    for index in range(first, first + tables.messages[message, ARRIVAL_COUNT]):
+        row = np.uint64(index)
+        at = np.uint64(room.starts[np.uint64(tables.arrivals[row, 0])] + entry)
         room.present[at] = 1
         room.firsts[at] = tables.arrivals[row, 1]
         room.seconds[at] = tables.arrivals[row, 2]

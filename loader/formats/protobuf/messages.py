@@ -6,6 +6,8 @@ a field is that of its message; and elements of a list go to the end of its stre
 ends nobody else puts any.
 """
 
+import numpy as np
+
 from loader.formats.filling import GOOD, PayloadOfKernel, VerdictsOfKernel
 from loader.formats.nodes import NodesOfKernel
 from loader.formats.protobuf import kinds, problems
@@ -100,12 +102,12 @@ def fill_messages(
 def _find_field(tables: TablesOfKernel, message: int, number: int) -> int:
     """The field's row, or -1."""
     if number < DENSE_NUMBERS:
-        if number < tables.messages[message, DENSE_COUNT]:
-            field: int = tables.dense[tables.messages[message, FIRST_DENSE] + number]
+        if number < tables.messages[np.uint64(message), DENSE_COUNT]:
+            field: int = tables.dense[np.uint64(tables.messages[np.uint64(message), FIRST_DENSE] + number)]
             return field
         return -1
-    lowest: int = tables.messages[message, FIRST_FIELD]
-    highest = lowest + tables.messages[message, FIELD_COUNT]
+    lowest: int = tables.messages[np.uint64(message), FIRST_FIELD]
+    highest = lowest + tables.messages[np.uint64(message), FIELD_COUNT]
     while lowest < highest:
         middle: int = (lowest + highest) >> 1
         found = tables.fields[middle, NUMBER]
@@ -161,25 +163,25 @@ def _read_message(
         start = at
         tag, at = read_tag(payload, at, end)
         if at < 0:
-            return fail(work, -at, tables.messages[message, MESSAGE_NODE], start)
+            return fail(work, -at, tables.messages[np.uint64(message), MESSAGE_NODE], start)
         field = _find_field(tables, message, tag >> 3)
         if field < 0:
             at = skip_field(payload, at, end, tag, work.groups)
             if at < 0:
-                return fail(work, -at, tables.messages[message, MESSAGE_NODE], start)
+                return fail(work, -at, tables.messages[np.uint64(message), MESSAGE_NODE], start)
             continue
-        wire, label = tag & 7, tables.fields[field, LABEL]
-        kind, node = tables.fields[field, KIND], int(tables.fields[field, NODE])
-        if wire == tables.fields[field, WIRE]:
+        wire, label = tag & 7, tables.fields[np.uint64(field), LABEL]
+        kind, node = tables.fields[np.uint64(field), KIND], int(tables.fields[np.uint64(field), NODE])
+        if wire == tables.fields[np.uint64(field), WIRE]:
             if kind == kinds.MESSAGE:
                 size, at = read_size(payload, at, end)
                 if at < 0:
                     return fail(work, -at, node, start)
-                inner: int = tables.fields[field, MESSAGE]
+                inner: int = tables.fields[np.uint64(field), MESSAGE]
                 inner_entry = entry
                 if label == kinds.SINGLE:
                     _withdraw_rivals(room, nodes, tables, work, field, entry)
-                    if room.present[room.starts[node] + entry] == 0:
+                    if room.present[room.starts[np.uint64(node)] + entry] == 0:
                         arrive(room, tables, inner, entry)
                 else:
                     work.counters[BYTES_LEFT] -= ENTRY_BYTES * (nodes.ends[node] - node)
@@ -188,24 +190,24 @@ def _read_message(
                     inner_entry = _new_element(room, nodes, node, label)
                     if inner_entry < 0:
                         return inner_entry
-                    room.firsts[room.starts[node] + entry] += 1
+                    room.firsts[room.starts[np.uint64(node)] + entry] += 1
                     arrive(room, tables, inner, inner_entry)
                 work.frames[depth, 0], work.frames[depth, 1], work.frames[depth, 2] = message, end, entry
                 depth += 1
                 message, end, entry = inner, at + size, inner_entry
                 continue
-            place: int = room.starts[node] + entry
+            place: int = room.starts[np.uint64(node)] + entry
             if label == kinds.LIST:
-                room.firsts[place] += 1
+                room.firsts[np.uint64(place)] += 1
                 work.counters[BYTES_LEFT] -= ENTRY_BYTES
                 place = next_entry(room, node + 1)
                 if place < 0:
                     return ~(node + 1)
-                room.seconds[place] = 0
+                room.seconds[np.uint64(place)] = 0
             else:
                 _withdraw_rivals(room, nodes, tables, work, field, entry)
-                room.present[place] = 1
-            enum = tables.fields[field, ENUM]
+                room.present[np.uint64(place)] = 1
+            enum = tables.fields[np.uint64(field), ENUM]
             at = read_scalar(payload, at, end, kind, enum, room, place, tables, scratch, work)
             if at < 0:
                 return fail(work, -at, node, start)
@@ -215,8 +217,8 @@ def _read_message(
             size, at = read_size(payload, at, end)
             if at < 0:
                 return fail(work, -at, node, start)
-            list_place, packed_end = room.starts[node] + entry, at + size
-            enum = tables.fields[field, ENUM]
+            list_place, packed_end = room.starts[np.uint64(node)] + entry, at + size
+            enum = tables.fields[np.uint64(field), ENUM]
             while at < packed_end:
                 start = at
                 room.firsts[list_place] += 1
@@ -224,7 +226,7 @@ def _read_message(
                 place = next_entry(room, node + 1)
                 if place < 0:
                     return ~(node + 1)
-                room.seconds[place] = 0
+                room.seconds[np.uint64(place)] = 0
                 at = read_scalar(payload, at, packed_end, kind, enum, room, place, tables, scratch, work)
                 if at < 0:
                     return fail(work, -at, node, start)
@@ -246,8 +248,8 @@ def _withdraw_rivals(
     entry: int,
 ) -> None:
     """Of a oneof only the field that came last is there."""
-    first = tables.fields[field, FIRST_RIVAL]
-    for row in range(first, first + tables.fields[field, RIVAL_COUNT]):
+    first = tables.fields[np.uint64(field), FIRST_RIVAL]
+    for row in range(first, first + tables.fields[np.uint64(field), RIVAL_COUNT]):
         rival = tables.rivals[row]
         if room.present[room.starts[rival] + entry]:
             withdraw(room, nodes, tables, work, rival, entry)
