@@ -67,6 +67,9 @@ first row, the verdicts and scratch; returns (row count, -1), or where the room 
 fit, the full node), with nothing of that row left in the room."""
 
 
+KEPT_BYTES = 16 * 1024 * 1024
+"""Of the numbers of a room, and of scratch: what one large batch of records took is given back."""
+
 NONE_BAD = BadValues(
     np.empty(0, np.int64), pa.array([], pa.string()), pa.array([], pa.string()), pa.array([], pa.int32())
 )
@@ -87,33 +90,59 @@ def payload_of(values: pa.BinaryArray) -> Payload:
     return Payload(octets, np.require(starts, requirements=["C", "W"]), present)
 
 
-def filled(
-    values: pa.BinaryArray,
-    column_type: ColumnType,
-    fill: Fill,
-    problems: Mapping[int, Problem],
-    *,
-    scratch_bytes: int = 0,
-    schema_ids: NDArray[np.int32] | None = None,
-) -> DecodedValues:
-    """Decode a column by a kernel.
+class Filler:
+    """Decodes columns of one type by a kernel, one column after the other, in memory that it keeps.
 
-    problems       by the codes that `fill` gives
-    scratch_bytes  how much room texts need that do not stand in the values as they are
-    schema_ids     int32[r]; of each value, -1 for none
+    A page that a process touches for the first time costs more than what is done with it here.
+
+    problems  by the codes that the kernel gives
     """
-    payload = payload_of(values)
-    nodes = nodes_of(column_type)
-    room = new_room(nodes, len(values))
-    verdicts = Verdicts(*(np.zeros(len(values), np.int32) for _ in range(3)))
-    scratch = np.empty(scratch_bytes, np.uint8)
-    row = 0
-    while row < len(values):
-        row, full_node = fill(room, payload, row, verdicts, scratch)
-        if full_node >= 0:
-            room = with_twice(room, nodes, full_node)
-    column = ColumnMaker(column_type, nodes, room, payload.data, scratch).column()
-    return DecodedValues(column, bad_values(verdicts, listed(column_type), problems, schema_ids))
+
+    def __init__(self, column_type: ColumnType, problems: Mapping[int, Problem]) -> None:
+        self._type = column_type
+        self._problems = problems
+        self._nodes = nodes_of(column_type)
+        self._listed = listed(column_type)
+        self._room = new_room(self._nodes, 0)
+        self._scratch = np.empty(0, np.uint8)
+
+    def decode(
+        self,
+        values: pa.BinaryArray,
+        fill: Fill,
+        *,
+        scratch_bytes: int = 0,
+        schema_ids: NDArray[np.int32] | None = None,
+    ) -> DecodedValues:
+        """Decode a column.
+
+        scratch_bytes  how much room texts need that do not stand in the values as they are
+        schema_ids     int32[r]; of each value, -1 for none
+        """
+        payload = payload_of(values)
+        room, scratch = self._room_for(len(values)), self._scratch_of(scratch_bytes)
+        verdicts = Verdicts(*(np.zeros(len(values), np.int32) for _ in range(3)))
+        row = 0
+        while row < len(values):
+            row, full_node = fill(room, payload, row, verdicts, scratch)
+            if full_node >= 0:
+                room = with_twice(room, self._nodes, full_node)
+        column = ColumnMaker(self._type, self._nodes, room, payload.data, scratch).column()
+        if room.firsts.nbytes <= KEPT_BYTES:
+            self._room = room
+        if scratch.nbytes <= KEPT_BYTES:
+            self._scratch = scratch
+        return DecodedValues(column, bad_values(verdicts, self._listed, self._problems, schema_ids))
+
+    def _room_for(self, row_count: int) -> Room:
+        """Empty room; every node has an entry for each row at least."""
+        if np.diff(self._room.starts).min() < row_count:
+            return new_room(self._nodes, row_count + row_count // 8)
+        self._room.counts[:] = 0
+        return self._room
+
+    def _scratch_of(self, size: int) -> NDArray[np.uint8]:
+        return self._scratch if size <= self._scratch.size else np.empty(size + size // 8, np.uint8)
 
 
 def bad_values(

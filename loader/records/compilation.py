@@ -33,23 +33,27 @@ RECORDS = "loader.records"
 _SCALARS = {int: types.int64, bool: types.boolean}
 
 _lock = threading.Lock()
-_compiled: set[str] = set()
+_compiled_count: dict[str, int] = {}
 
 
 def ensure_compiled(*packages: str) -> None:
     """Make every kernel ready to run: a second or two when no cache helps, nothing when done before.
 
-    packages  whose kernels call those of this package and of the packages before them; all their modules
-              with kernels must be imported
+    packages  whose kernels call those of this package and of the packages before them; what is compiled are
+              those of the modules that are imported by now
     """
     wanted = (RECORDS, *packages)
-    if _compiled.issuperset(wanted):
+    if all(_is_compiled(package) for package in wanted):
         return
     with _lock:
         for number, package in enumerate(wanted, 1):
-            if package not in _compiled:
-                _compile_all(KERNELS[package], wanted[:number])
-                _compiled.add(package)
+            if not _is_compiled(package):
+                _compile_all(KERNELS[package][_compiled_count.get(package, 0) :], wanted[:number])
+                _compiled_count[package] = len(KERNELS[package])
+
+
+def _is_compiled(package: str) -> bool:
+    return _compiled_count.get(package) == len(KERNELS[package])
 
 
 def _compile_all(kernels: Sequence[Any], packages: Sequence[str]) -> None:

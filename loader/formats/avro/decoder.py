@@ -13,7 +13,7 @@ from loader.formats.avro.problems import PROBLEMS, UNKNOWN_SCHEMA_ID
 from loader.formats.avro.program import program_of
 from loader.formats.avro.schema import parse_schema
 from loader.formats.avro.slots import Slot, column_type_of, slot_of
-from loader.formats.filling import Payload, Verdicts, filled, payload_of
+from loader.formats.filling import Filler, Payload, Verdicts, payload_of
 from loader.formats.nodes import nodes_of
 from loader.formats.protocol import DecodedValues, SchemaSource
 from loader.formats.room import Room
@@ -42,6 +42,7 @@ class AvroDecoder:
         self._columns = columns
         self._type = column_type_of(columns)
         self._nodes = nodes_of(self._type)
+        self._filler = Filler(self._type, PROBLEMS)
         self._source = source
         self._has_ids = has_ids
         self._pool = Pool()
@@ -78,14 +79,14 @@ class AvroDecoder:
             room: Room, payload: Payload, row: int, verdicts: Verdicts, scratch: NDArray[np.uint8]
         ) -> tuple[int, int]:
             if row == 0:
-                scratch[:] = texts
+                scratch[: len(texts)] = texts
                 verdicts.codes[:] = early.codes
             id_bytes = ID_BYTES if self._has_ids else 0
             return read_values(
                 payload, row, id_bytes, begins, self._code, frames, self._nodes, room, verdicts
             )
 
-        return filled(values, self._type, fill, PROBLEMS, scratch_bytes=len(texts), schema_ids=ids)
+        return self._filler.decode(values, fill, scratch_bytes=len(texts), schema_ids=ids)
 
     def _begins_of(self, ids: NDArray[np.int32]) -> NDArray[np.int64]:
         """Where each value's program begins."""

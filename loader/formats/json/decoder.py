@@ -7,7 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from loader.formats.arrow_types import to_arrow
-from loader.formats.filling import Payload, Verdicts, filled
+from loader.formats.filling import Filler, Payload, Verdicts
 from loader.formats.json.faults import MAX_DEPTH, PROBLEMS
 from loader.formats.json.fields import names_of
 from loader.formats.json.objects import DROP, FAIL, REST, read_objects
@@ -29,6 +29,7 @@ class JsonDecoder:
         self._type = value_type
         self._unknown = _NUMBERS[unknown_fields]
         self._nodes = nodes_of(value_type)
+        self._filler = Filler(value_type, PROBLEMS)
         self._names = names_of(value_type, with_rest=unknown_fields == "rest")
         self._stack = np.empty((MAX_DEPTH + 1, 4), np.int64)
         self._closings = np.empty(MAX_DEPTH, np.uint8)
@@ -61,4 +62,4 @@ class JsonDecoder:
                 cursor,
             )
 
-        return filled(values, self._type, fill, PROBLEMS, scratch_bytes=2 * size)
+        return self._filler.decode(values, fill, scratch_bytes=2 * size)

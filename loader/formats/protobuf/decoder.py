@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from loader.errors import ConfigError, SchemaNotPlanned, UnusableSchema
 from loader.formats.arrow_types import to_arrow
-from loader.formats.filling import Payload, Problem, Verdicts, filled, payload_of
+from loader.formats.filling import Filler, Payload, Problem, Verdicts, payload_of
 from loader.formats.nodes import nodes_of
 from loader.formats.protobuf.columns import Columns, CompiledSchema, Version, version_of
 from loader.formats.protobuf.descriptors import MessageShape, MessageTree
@@ -60,6 +60,7 @@ class ProtobufDecoder:
         self._versions = {each.schema_id: each for each in columns.versions}
         self._faults: dict[int, int] = {}
         self._problems: dict[int, Problem] = dict(PROBLEMS)
+        self._filler = Filler(self._type, self._problems)
         self._others: dict[str, int] = {}
         self._seed = secrets.randbits(62)
         self._prepare()
@@ -103,14 +104,7 @@ class ProtobufDecoder:
                     return row, full_node
                 self._work = with_twice_the_slots(self._work)
 
-        found = filled(
-            values,
-            self._type,
-            fill,
-            self._problems,
-            scratch_bytes=len(letters) + number_bytes,
-            schema_ids=ids,
-        )
+        found = self._filler.decode(values, fill, scratch_bytes=len(letters) + number_bytes, schema_ids=ids)
         if not self._work.counters[REPEATED_KEYS]:
             return found
         return DecodedValues(without_repeated_keys(found.column, self._nodes, rooms[0]), found.bad)
