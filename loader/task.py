@@ -47,7 +47,7 @@ from loader.values import (
 )
 from loader.values.bad_records import MOST_TOLD
 
-DECODED_AHEAD_BYTES = 48 * 1024 * 1024
+DECODED_AHEAD_BYTES = 32 * 1024 * 1024
 """Of rows that wait to be written: while a row group is encoded, the next is decoded."""
 
 QUARANTINE_ROW_GROUP_BYTES = 16 * 1024 * 1024
@@ -93,6 +93,8 @@ class LoadTask:
 
     def run(self, split: Split, on_advance: Callable[[Advance], None]) -> SplitResult:
         """Load a split and stage its files. Raises nothing that is a LoaderError: it is in the result."""
+        # Arrow's own pools keep 50 MiB more of what is freed, and are no faster here.
+        pa.set_memory_pool(pa.system_memory_pool())
         attempt_id = secrets.token_hex(6)
         ranges = sorted(split.ranges)
         loaded: list[LoadedRange] = []
