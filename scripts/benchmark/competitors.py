@@ -181,10 +181,17 @@ _ALL = (
     ),
     Competitor(
         name="confluent",
-        what="confluent-kafka consume(10000) and pyarrow's ParquetWriter, one process",
+        what="confluent-kafka consume(10000), its queue's backoff 10 ms, and pyarrow's ParquetWriter, one process",
         module="clients",
         options={"client": "confluent"},
         workloads=("W1", "W3", "W9", *QUICK),
+    ),
+    Competitor(
+        name="confluent-defaults",
+        what="the same with all settings as they come",
+        module="clients",
+        options={"client": "confluent-defaults"},
+        workloads=("W1",),
     ),
     Competitor(
         name="kafka-python",

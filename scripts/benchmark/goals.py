@@ -101,7 +101,14 @@ _GOALS: tuple[_Ratio | _Limit, ...] = (
     _Ratio(
         "W1 whole command: --engine local against the same", 8, "W1", "command-spark-source", "command-local"
     ),
-    _Ratio("W1 against confluent-kafka and pyarrow, one process each", 8, "W1", "confluent", "loader-1"),
+    _Ratio(
+        "W1 against confluent-kafka and pyarrow, one process each, its settings as they come",
+        8,
+        "W1",
+        "confluent-defaults",
+        "loader-1",
+    ),
+    _Ratio("W1 the same, its queue's backoff shortened", 8, "W1", "confluent", "loader-1"),
     _Ratio("W1 against kafka-python and pyarrow, one process each", 25, "W1", "kafka-python", "loader-1"),
     _Ratio("W1 against Java ConsumerPerformance, which writes nothing", 1.7, "W1", "consumer-perf", "loader"),
     _Ratio("W1 time of the ideal / our time", 0.75, "W1", "ideal", "loader"),

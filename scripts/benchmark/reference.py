@@ -19,8 +19,17 @@ Ends = Mapping[str, Sequence[int]]
 """The end offset of each partition, by topic."""
 
 
-def consumed(bootstrap_servers: str, ends: Ends) -> Iterator[list[Message]]:
-    """Every committed record of the topics, in lists. Raises BenchmarkError when nothing comes."""
+TUNED: Mapping[str, int] = {"fetch.queue.backoff.ms": 10}
+"""By its default, 1,000, it waits for more than half of its time, whenever its queue was full."""
+
+
+def consumed(
+    bootstrap_servers: str, ends: Ends, settings: Mapping[str, int] = TUNED
+) -> Iterator[list[Message]]:
+    """Every committed record of the topics, in lists. Raises BenchmarkError when nothing comes.
+
+    settings  of librdkafka, besides those that decide what is read
+    """
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
@@ -30,9 +39,8 @@ def consumed(bootstrap_servers: str, ends: Ends) -> Iterator[list[Message]]:
             # The end may be a transaction's marker, which is no message: this tells that it is reached.
             "enable.partition.eof": True,
             "check.crcs": True,
-            # At 1 s, the default, it waits for most of its time whenever its queue was full.
-            "fetch.queue.backoff.ms": 10,
             "log_level": 0,
+            **settings,
         }
     )
     try:

@@ -34,7 +34,7 @@ def goal(results: Results, beginning: str) -> Goal:
 def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
     goals = judge({})
 
-    assert len(goals) == 20
+    assert len(goals) == 21
     assert {(each.measured, each.met) for each in goals} == {(None, None)}
 
 
@@ -47,7 +47,7 @@ def test_a_goal_is_met_from_its_ratio_on(seconds: float, met: bool) -> None:
 
 
 def test_single_processes_are_compared_with_a_single_process() -> None:
-    results = results_of(loader=1.0, loader_1=2.0, confluent=12.0)
+    results = results_of(loader=1.0, loader_1=2.0, confluent_defaults=12.0)
 
     assert goal(results, "W1 against confluent-kafka").measured == "6.00 x"
 

@@ -4,7 +4,8 @@ By confluent-kafka (librdkafka), or by kafka-python. Each record becomes a Pytho
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.children.serving import Load, Turn, serve
-from benchmark.reference import consumed
+from benchmark.reference import TUNED, consumed
 
 ROW_GROUP_ROWS = 200_000
 """Gathered before they are written; near a million, pyarrow's default, the lists of objects grow slow."""
@@ -33,8 +34,8 @@ SCHEMA = pa.schema(
 )
 
 
-def _by_confluent(turn: Turn) -> Iterator[pa.RecordBatch]:
-    for messages in consumed(turn.bootstrap_servers, turn.ends):
+def _by_confluent(turn: Turn, settings: Mapping[str, int] = TUNED) -> Iterator[pa.RecordBatch]:
+    for messages in consumed(turn.bootstrap_servers, turn.ends, settings):
         times = [message.timestamp() for message in messages]
         columns = {
             "key": [message.key() for message in messages],
@@ -92,7 +93,12 @@ def _by_kafka_python(turn: Turn) -> Iterator[pa.RecordBatch]:
 
 
 def _prepare(options: dict[str, Any]) -> Load:
-    read = {"confluent": _by_confluent, "kafka-python": _by_kafka_python}[options["client"]]
+    readers: dict[str, Callable[[Turn], Iterator[pa.RecordBatch]]] = {
+        "confluent": _by_confluent,
+        "confluent-defaults": partial(_by_confluent, settings={}),
+        "kafka-python": _by_kafka_python,
+    }
+    read = readers[options["client"]]
 
     def load_once(turn: Turn) -> dict[str, Any]:
         began_s = time.monotonic()
