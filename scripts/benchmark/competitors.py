@@ -181,7 +181,7 @@ _ALL = (
     ),
     Competitor(
         name="confluent",
-        what="confluent-kafka consume(10000), its queue's backoff 10 ms, and pyarrow's ParquetWriter, one process",
+        what="confluent-kafka consume(10000), queue backoff 10 ms, and pyarrow's ParquetWriter, one process",
         module="clients",
         options={"client": "confluent"},
         workloads=("W1", "W3", "W9", *QUICK),
