@@ -47,10 +47,10 @@ from loader.values import (
 )
 from loader.values.bad_records import MOST_TOLD
 
-DECODED_AHEAD_BYTES = 32 * 1024 * 1024
+DECODED_AHEAD_BYTES = 16 * 1024 * 1024
 """Of rows that wait to be written: while a row group is encoded, the next is decoded."""
 
-QUARANTINE_ROW_GROUP_BYTES = 16 * 1024 * 1024
+QUARANTINE_ROW_GROUP_BYTES = 8 * 1024 * 1024
 """What waits for the quarantine waits beside the rows: so less of it, however many records are bad."""
 
 RAW = TopicFormat()
