@@ -86,8 +86,10 @@ def replay_bad(config: Path, topic: str | None, as_json: bool) -> int:
             text.warn(f"not replayed: {name}: {told(error, config)}")
     if report.commit is not None:
         text.say(f"commit {report.commit.version} holds the rows")
-    elif not report.failures:
+    elif report.topics:
         text.say("nothing was committed: no record that waits can be decoded")
+    elif not report.failures:
+        text.say("nothing waits in the quarantine")
     return report.exit_status
 
 

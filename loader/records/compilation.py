@@ -13,6 +13,9 @@ folder is writable, or the cache cannot be read, kernels are compiled in memory,
 import fcntl
 import hashlib
 import logging
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +32,7 @@ from loader.records.kernel import KERNELS
 _logger = logging.getLogger(__name__)
 
 RECORDS = "loader.records"
+STAMP = "loader-kernels.sha256"
 
 _SCALARS = {int: types.int64, bool: types.boolean}
 
@@ -46,14 +50,66 @@ def ensure_compiled(*packages: str) -> None:
     if all(_is_compiled(package) for package in wanted):
         return
     with _lock:
-        for number, package in enumerate(wanted, 1):
-            if not _is_compiled(package):
-                _compile_all(KERNELS[package][_compiled_count.get(package, 0) :], wanted[:number])
-                _compiled_count[package] = len(KERNELS[package])
+        if packages and _are_missing(wanted):
+            _compile_elsewhere(wanted)
+    compile_here(wanted)
 
 
 def _is_compiled(package: str) -> bool:
     return _compiled_count.get(package) == len(KERNELS[package])
+
+
+def _are_missing(packages: Sequence[str]) -> bool:
+    """Whether a cache that could be written lacks kernels of these packages."""
+    try:
+        for number, package in enumerate(packages, 1):
+            cache = _cache_folder(KERNELS[package][0])
+            if _stamp_of(cache) != _digest_of_sources(packages[:number]):
+                return True
+            for each in KERNELS[package]:
+                module, name = each.py_func.__module__.rpartition(".")[2], each.py_func.__qualname__
+                if not any(cache.glob(f"{module}.{name}-*.nbi")):
+                    return True
+    except (OSError, RuntimeError):  # no folder that can be written: then nothing could be handed over
+        return False
+    return False
+
+
+def _compile_elsewhere(packages: Sequence[str]) -> None:
+    """Fill the caches by another process: compiling takes 150 MiB that a process does not give back.
+
+    Whatever becomes of it: what is missing then is compiled here.
+    """
+    modules = sorted({each.py_func.__module__ for package in packages for each in KERNELS[package]})
+    paths = os.pathsep.join(path for path in sys.path if path)
+    with suppress(OSError):
+        subprocess.run(  # noqa: S603  this Python, with names of our own modules
+            [sys.executable, "-c", _FILL, *modules, "--", *packages],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": paths},
+            check=False,
+        )
+
+
+_FILL = """
+import importlib, sys
+from loader.records import compilation
+at = sys.argv.index("--")
+for name in sys.argv[1:at]:
+    importlib.import_module(name)
+compilation.compile_here(sys.argv[at + 1:])
+"""
+
+
+def compile_here(packages: Sequence[str]) -> None:
+    """Compile all known kernels of some packages, each after those that its kernels call, in this process."""
+    with _lock:
+        for number, package in enumerate(packages, 1):
+            if not _is_compiled(package):
+                _compile_all(KERNELS[package][_compiled_count.get(package, 0) :], packages[:number])
+                _compiled_count[package] = len(KERNELS[package])
 
 
 def _compile_all(kernels: Sequence[Any], packages: Sequence[str]) -> None:
@@ -108,13 +164,16 @@ def _locked(path: Path) -> Iterator[None]:
 
 def discard_stale(cache: Path, packages: Sequence[str] = (RECORDS,)) -> None:
     """Empty a cache folder that other sources than those of the packages have filled."""
-    stamp, digest = cache / "loader-kernels.sha256", _digest_of_sources(packages)
-    found = ""
-    with suppress(OSError):
-        found = stamp.read_text(encoding="ascii", errors="replace")
-    if found != digest:
+    digest = _digest_of_sources(packages)
+    if _stamp_of(cache) != digest:
         _discard(cache)
-        stamp.write_text(digest, encoding="ascii")
+        (cache / STAMP).write_text(digest, encoding="ascii")
+
+
+def _stamp_of(cache: Path) -> str:
+    with suppress(OSError):
+        return (cache / STAMP).read_text(encoding="ascii", errors="replace")
+    return ""
 
 
 def _discard(cache: Path) -> None:

@@ -69,6 +69,18 @@ def test_many_processes_fill_a_cold_cache_at_once_and_later_ones_write_nothing(c
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()} == files
 
 
+def test_what_formats_need_is_compiled_by_another_process_and_loaded_here(tmp_path: Path) -> None:
+    # Compiling takes memory that a process keeps: a task would pass its bound at its first run on a host.
+    code = """
+from loader.formats import gather, room
+from loader.records.compilation import ensure_compiled
+ensure_compiled("loader.formats")
+print("cache hits:", sum(room.put_null.stats.cache_hits.values()), sum(room.put_null.stats.cache_misses.values()))
+"""
+
+    assert output(start(code, tmp_path)) == "cache hits: 1 0\n"
+
+
 def test_a_damaged_cache_is_made_anew(cache: Path) -> None:
     for path in cache.rglob("varints.*.nb[ic]"):
         path.write_bytes(b"garbage" if path.suffix == ".nbi" else path.read_bytes()[:-100])
