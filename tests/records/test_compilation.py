@@ -75,7 +75,8 @@ def test_what_formats_need_is_compiled_by_another_process_and_loaded_here(tmp_pa
 from loader.formats import gather, room
 from loader.records.compilation import ensure_compiled
 ensure_compiled("loader.formats")
-print("cache hits:", sum(room.put_null.stats.cache_hits.values()), sum(room.put_null.stats.cache_misses.values()))
+stats = room.put_null.stats
+print("cache hits:", sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 """
 
     assert output(start(code, tmp_path)) == "cache hits: 1 0\n"
