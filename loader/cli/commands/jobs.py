@@ -1,0 +1,113 @@
+"""The commands about a job as a whole: plan, run, status, offsets, verify, repair."""
+
+from typing import Annotated
+
+import typer
+
+from loader.cli.arguments import CHANGE, LOAD, LOOK, AsJson, ConfigPath, end
+from loader.cli.engines import EngineName
+
+app = typer.Typer()
+
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Worker processes of --engine local; one per core by default.", show_default=False
+    ),
+]
+
+
+@app.command(
+    "run", rich_help_panel=LOAD, epilog="Example: kafka-loader run conf/quickstart.toml --engine local"
+)
+def run_command(
+    config: ConfigPath,
+    engine: Annotated[EngineName, typer.Option(help="What runs the tasks.")] = EngineName.LOCAL,
+    processes: Processes = None,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss",
+            help="Go on without offsets that Kafka deleted before they were loaded; the commit names them for"
+            " ever.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Load what is new in Kafka, once: files and the new position in one commit."""
+    from loader.cli.run import run
+
+    end(config, as_json, lambda: run(config, engine, processes, as_json, accept_loss))
+
+
+@app.command("plan", rich_help_panel=LOAD, epilog="Example: kafka-loader plan conf/quickstart.toml")
+def plan_command(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Show what the next run would load. Writes nothing and never starts Spark."""
+    from loader.cli.plan import plan
+
+    end(config, as_json, lambda: plan(config, as_json))
+
+
+@app.command("status", rich_help_panel=LOOK, epilog="Example: kafka-loader status conf/quickstart.toml")
+def status_command(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Show where the job stands, per partition, and how far behind Kafka it is."""
+    from loader.cli.status import status
+
+    end(config, as_json, lambda: status(config, as_json))
+
+
+@app.command(
+    "offsets",
+    rich_help_panel=LOOK,
+    epilog="Example: kafka-loader offsets conf/quickstart.toml --topic flights --last 10",
+)
+def offsets_command(
+    config: ConfigPath,
+    topic: Annotated[str | None, typer.Option(help="Only this topic.", show_default=False)] = None,
+    last: Annotated[int, typer.Option(min=1, help="How many commits, from the newest.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show which offsets each commit loaded. Reads the ledger only, no broker."""
+    from loader.cli.offsets import offsets
+
+    end(config, as_json, lambda: offsets(config, topic, last, as_json))
+
+
+@app.command(
+    "verify", rich_help_panel=LOOK, epilog="Example: kafka-loader verify conf/quickstart.toml --deep"
+)
+def verify_command(
+    config: ConfigPath,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Decode all pages of all files, too; reads every byte.")
+    ] = False,
+    against_kafka: Annotated[
+        bool,
+        typer.Option(
+            "--against-kafka", help="Compare samples of rows with what the brokers still have, too."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that what was loaded is there, each offset once: ledger, files, offsets. Reads only."""
+    from loader.cli.verify import verify_job
+
+    end(config, as_json, lambda: verify_job(config, deep, against_kafka, as_json))
+
+
+@app.command("repair", rich_help_panel=CHANGE, epilog="Example: kafka-loader repair conf/quickstart.toml")
+def repair_command(
+    config: ConfigPath,
+    yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss", help="Record as lost what no commit and no file explains, and go on without it."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild a damaged ledger from good commits and published files: shows what it finds, and asks."""
+    from loader.cli.repair import repair
+
+    end(config, as_json, lambda: repair(config, yes, accept_loss, as_json))
