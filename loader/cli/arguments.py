@@ -19,6 +19,21 @@ OPERATE = "Operate"
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The job file, TOML.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+KafkaConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", metavar="CONFIG", help="A job file with [kafka], TOML.", show_default=False
+    ),
+]
+ServersOption = Annotated[
+    str | None,
+    typer.Option(
+        "--bootstrap-servers",
+        "-b",
+        help="host:port of brokers, with commas; instead of a job file.",
+        show_default=False,
+    ),
+]
 TopicOption = Annotated[str | None, typer.Option("--topic", help="Only this topic.", show_default=False)]
 
 

@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.cli import process, text
-from loader.config.kafka import KafkaConfig
-from loader.errors import ConfigError
 from loader.formats.json.infer import InferredField
-from loader.kafka_source.settings import KafkaSettings
 from loader.operations.infer import Inferred, infer_topic
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -18,25 +15,13 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 def infer(topic: str, config: Path | None, servers: str | None, sample: int, as_json: bool) -> int:
     """Print what a topic's records look like, and return the exit status."""
-    inferred = infer_topic(_settings(config, servers), topic, sample)
+    inferred = infer_topic(process.read_kafka(config, servers, "kafka-loader-infer"), topic, sample)
     if as_json:
         text.print_json(_document(inferred))
     else:
         for line in _lines(inferred):
             text.say(line)
     return 0
-
-
-def _settings(config: Path | None, servers: str | None) -> KafkaSettings:
-    if config is not None and servers is None:
-        return process.read_job(config).kafka
-    if config is not None or servers is None:
-        raise ConfigError(["infer needs --config or --bootstrap-servers, and not both"])
-    try:
-        kafka = KafkaConfig(bootstrap_servers=tuple(servers.split(",")))
-    except ValueError:
-        raise ConfigError([f"--bootstrap-servers {servers}: needs host:port, several with commas"]) from None
-    return KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, client_id="kafka-loader-infer")
 
 
 def _lines(inferred: Inferred) -> Iterator[str]:

@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from loader.commits.runs import RunTicket
+from loader.config.kafka import KafkaConfig
 from loader.config.load import load_config
 from loader.config.secrets import resolve_secrets
+from loader.errors import ConfigError
+from loader.kafka_source.settings import KafkaSettings
 from loader.operations.job import Job, open_job
 
 
@@ -26,6 +29,22 @@ def read_job(config_path: Path) -> Job:
         config.kafka.security, os.environ, lambda name: Path(name).read_bytes(), config.registry
     )
     return open_job(config, found)
+
+
+def read_kafka(config_path: Path | None, servers: str | None, client_id: str) -> KafkaSettings:
+    """How to reach brokers: by the [kafka] of a job file, or by their addresses, `host:port` with commas.
+
+    Raises ConfigError, also where both are given or none.
+    """
+    if config_path is not None and servers is None:
+        return read_job(config_path).kafka
+    if config_path is not None or servers is None:
+        raise ConfigError(["needs --config or --bootstrap-servers, and not both"])
+    try:
+        kafka = KafkaConfig(bootstrap_servers=tuple(servers.split(",")))
+    except ValueError:
+        raise ConfigError([f"--bootstrap-servers {servers}: needs host:port, several with commas"]) from None
+    return KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, client_id=client_id)
 
 
 def new_ticket(base_version: int) -> RunTicket:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from loader.cli.arguments import KAFKA, AsJson, end
+from loader.cli.arguments import KAFKA, AsJson, KafkaConfigOption, ServersOption, end
 
 app = typer.Typer()
 
@@ -15,13 +15,8 @@ app = typer.Typer()
 )
 def infer_command(
     topic: Annotated[str, typer.Argument(metavar="TOPIC", help="A topic of JSON.", show_default=False)],
-    config: Annotated[
-        Path | None, typer.Option(metavar="CONFIG", help="A job file with [kafka], TOML.", show_default=False)
-    ] = None,
-    bootstrap_servers: Annotated[
-        str | None,
-        typer.Option(help="host:port of brokers, with commas; instead of a job file.", show_default=False),
-    ] = None,
+    config: KafkaConfigOption = None,
+    bootstrap_servers: ServersOption = None,
     sample: Annotated[int, typer.Option(min=1, help="How many of the newest records to look at.")] = 10_000,
     as_json: AsJson = False,
 ) -> None:
