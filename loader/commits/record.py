@@ -27,7 +27,7 @@ from loader.values.documents import decode_loaded_range, encode_loaded_range
 
 FORMAT_VERSION = 1
 
-Operation = Literal["load", "repair", "replay"]
+Operation = Literal["load", "repair", "replay", "backfill", "compact", "set_position"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +36,16 @@ class Commit:
 
     version       1, 2, 3, …; a run that began at version N can only commit N + 1
     operation     load: what was new in Kafka; repair: all that is known of the job, the ledger begins anew;
-                  replay: rows made of quarantined records, which stay where they are; no ranges
+                  replay: rows made of quarantined records, which stay where they are; no ranges;
+                  backfill: offsets below the position, again or for the first time; the position stays;
+                  compact: the same rows in fewer files; no ranges;
+                  set_position: a person moved the position; no ranges, no files
     job_id        of the job's identity document: a ledger moved under another job is found out
     position      the whole position, so the newest commit is enough to go on
     ranges        what this run loaded, with its counts
     files         what this run added, relative to the destination
     removed_files what this run took away, relative to the destination
+    reason        why, where a person was asked for it
     columns       of each topic with typed rows, all that its files ever had: the newest commit is enough
     """
 
@@ -58,6 +62,7 @@ class Commit:
     files: tuple[DataFile, ...]
     removed_files: tuple[str, ...] = ()
     columns: Mapping[str, StructType] = field(default_factory=dict)
+    reason: str = ""
 
     @property
     def counts(self) -> RangeCounts:
@@ -84,6 +89,8 @@ def encode_commit(commit: Commit) -> bytes:
     }
     if commit.columns:
         body["columns"] = {topic: str(columns) for topic, columns in commit.columns.items()}
+    if commit.reason:
+        body["reason"] = commit.reason
     canonical = _canonical(body)
     return f'{{"checksum":"{_checksum(canonical)}","commit":{canonical}}}\n'.encode()
 
@@ -125,6 +132,7 @@ def _decode_commit(body: dict[str, Any]) -> Commit:
         files=tuple(_decode_file(entry) for entry in body["files"]),
         removed_files=tuple(body["removed_files"]),
         columns={topic: _decode_columns(text) for topic, text in body.get("columns", {}).items()},
+        reason=body.get("reason", ""),
     )
 
 
@@ -155,13 +163,15 @@ def _encode_position(position: Position) -> dict[str, Any]:
     return {
         name: {
             "topic_id": topic.topic_id,
-            "partitions": {
-                str(number): {"next_offset": place.next_offset, "leader_epoch": place.leader_epoch}
-                for number, place in topic.partitions.items()
-            },
+            "partitions": {str(number): _encode_place(place) for number, place in topic.partitions.items()},
         }
         for name, topic in position.topics.items()
     }
+
+
+def _encode_place(place: PartitionPosition) -> dict[str, int]:
+    entry = {"next_offset": place.next_offset, "leader_epoch": place.leader_epoch}
+    return entry if place.reached_offset is None else {**entry, "reached_offset": place.reached_offset}
 
 
 def _decode_position(entries: dict[str, Any]) -> Position:
@@ -170,7 +180,9 @@ def _decode_position(entries: dict[str, Any]) -> Position:
             name: TopicPosition(
                 entry["topic_id"],
                 {
-                    int(number): PartitionPosition(place["next_offset"], place["leader_epoch"])
+                    int(number): PartitionPosition(
+                        place["next_offset"], place["leader_epoch"], place.get("reached_offset")
+                    )
                     for number, place in entry["partitions"].items()
                 },
             )

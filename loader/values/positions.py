@@ -14,17 +14,29 @@ from loader.values.offsets import OffsetRange, TopicPartition
 class PartitionPosition:
     """Where one partition stands.
 
-    next_offset   the first offset that is not loaded yet
-    leader_epoch  the leader's epoch when the offset before was loaded, -1 if unknown; a log
-                  that answers this epoch with an end below next_offset was rewritten (KIP-320)
+    next_offset     the first offset that is to be loaded next
+    leader_epoch    the leader's epoch when the offset before was loaded, -1 if unknown; a log
+                    that answers this epoch with an end below next_offset was rewritten (KIP-320)
+    reached_offset  None, or where a person has set the position back: how far it had come. What was loaded
+                    below is still there, and is replaced when it is loaded again
     """
 
     next_offset: int
     leader_epoch: int = -1
+    reached_offset: int | None = None
 
     def __post_init__(self) -> None:
         if self.next_offset < 0 or self.leader_epoch < -1:
             raise ValueError(f"{self!r}: needs next_offset >= 0 and leader_epoch >= -1")
+        if self.reached_offset is not None and self.reached_offset <= self.next_offset:
+            raise ValueError(f"{self!r}: needs reached_offset > next_offset")
+
+    def moved(self, next_offset: int, leader_epoch: int) -> "PartitionPosition":
+        """The place further on, or further back; what was reached before is not forgotten."""
+        reached_offset = max(self.next_offset, self.reached_offset or 0)
+        return PartitionPosition(
+            next_offset, leader_epoch, reached_offset if reached_offset > next_offset else None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +85,6 @@ class Position:
             if place is not None and place.next_offset != loaded.start_offset:
                 raise ValueError(f"{loaded} does not continue at the position {place.next_offset}")
             epoch = leader_epochs.get(loaded.topic_partition, -1)
-            places[loaded.partition] = PartitionPosition(loaded.end_offset, epoch)
+            before = place or PartitionPosition(loaded.start_offset)
+            places[loaded.partition] = before.moved(loaded.end_offset, epoch)
         return Position({name: TopicPosition(ids[name], places) for name, places in topics.items()})

@@ -58,6 +58,16 @@ class RangeCounts:
             self.lost_count + other.lost_count,
         )
 
+    def __sub__(self, other: "RangeCounts") -> "RangeCounts":
+        return RangeCounts(
+            self.row_count - other.row_count,
+            self.quarantined_count - other.quarantined_count,
+            self.aborted_count - other.aborted_count,
+            self.control_count - other.control_count,
+            self.compacted_count - other.compacted_count,
+            self.lost_count - other.lost_count,
+        )
+
     @classmethod
     def total(cls, counts: "Iterable[RangeCounts]") -> "RangeCounts":
         """The sum of several counts."""
@@ -73,6 +83,8 @@ class LoadedRange:
     repaired_header_key_count   header keys that were not UTF-8, and hold U+FFFD as Java would show them
     unreadable_timestamp_count  timestamps beyond what microseconds can hold, and null therefore
     lost_ranges                 where the lost offsets lie; every other offset of the range was read
+    replaced                    None, or what these offsets were before, all of them: they had been loaded, and the
+                                commit of this range takes those rows and quarantined records away
     """
 
     range: OffsetRange
@@ -82,10 +94,14 @@ class LoadedRange:
     repaired_header_key_count: int = 0
     unreadable_timestamp_count: int = 0
     lost_ranges: tuple[OffsetRange, ...] = ()
+    replaced: RangeCounts | None = None
 
 
 def merge_adjacent(ranges: "Iterable[LoadedRange]") -> "tuple[LoadedRange, ...]":
-    """Ranges in order, those that continue one another in the same partition made one."""
+    """Ranges in order, those that continue one another in the same partition made one.
+
+    Those that replace what was loaded before stay apart from those that do not.
+    """
     merged: list[LoadedRange] = []
     for loaded in sorted(ranges, key=lambda each: each.range):
         last = merged[-1] if merged else None
@@ -93,6 +109,7 @@ def merge_adjacent(ranges: "Iterable[LoadedRange]") -> "tuple[LoadedRange, ...]"
             last is None
             or last.range.topic_partition != loaded.range.topic_partition
             or last.range.end_offset != loaded.range.start_offset
+            or (last.replaced is None) != (loaded.replaced is None)
         ):
             merged.append(loaded)
             continue
@@ -104,6 +121,7 @@ def merge_adjacent(ranges: "Iterable[LoadedRange]") -> "tuple[LoadedRange, ...]"
             last.repaired_header_key_count + loaded.repaired_header_key_count,
             last.unreadable_timestamp_count + loaded.unreadable_timestamp_count,
             last.lost_ranges + loaded.lost_ranges,
+            None if last.replaced is None or loaded.replaced is None else last.replaced + loaded.replaced,
         )
     return tuple(merged)
 
