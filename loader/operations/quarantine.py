@@ -15,7 +15,8 @@ from loader.errors import RECORD_LOSS, LedgerDamaged, PathNotFound, UnreadableFi
 from loader.operations.findings import RESTORE
 from loader.operations.job import Job
 from loader.tables.opening import opened
-from loader.tables.quarantine import live_files, replayed_offsets, waiting_records
+from loader.tables.quarantine import replayed_offsets, waiting_records
+from loader.tables.snapshot import live_files
 from loader.values import DataFile, layout
 
 KIND = ("topic", "format", "error_class")

@@ -34,7 +34,8 @@ from loader.records.schema import RAW_SCHEMA
 from loader.registry.source import RegistrySource
 from loader.sink.topic_sink import TopicSink, close_together
 from loader.tables.opening import opened
-from loader.tables.quarantine import Replayed, live_files, replayed_offsets, waiting_records
+from loader.tables.quarantine import Replayed, replayed_offsets, waiting_records
+from loader.tables.snapshot import live_files
 from loader.values import BadRecord, DataFile, OffsetRange, layout
 from loader.values.bad_records import MOST_TOLD
 from loader.values.files import REPLAY_PREFIX

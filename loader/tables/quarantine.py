@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from loader.commits.record import Commit
 from loader.formats.quarantine import QUARANTINE_SCHEMA
 from loader.sink.columns import integers
 from loader.tables.offsets import read_offsets
@@ -26,18 +25,6 @@ OpenFile = Callable[[DataFile], AbstractContextManager[pq.ParquetFile]]
 
 Replayed = dict[TopicPartition, NDArray[np.int64]]
 """By partition, the offsets of quarantined records that are rows by now, rising."""
-
-
-def live_files(commits: Iterable[Commit]) -> list[DataFile]:
-    """The files that commits added and none took away, oldest first."""
-    files: dict[str, DataFile] = {}
-    for commit in commits:
-        if commit.operation == "repair":  # it lists all that was there
-            files.clear()
-        files |= {file.path: file for file in commit.files}
-        for path in commit.removed_files:
-            files.pop(path, None)
-    return list(files.values())
 
 
 def replayed_offsets(files: Iterable[DataFile], open_file: OpenFile) -> Replayed:

@@ -83,7 +83,7 @@ class LoadedRange:
     repaired_header_key_count   header keys that were not UTF-8, and hold U+FFFD as Java would show them
     unreadable_timestamp_count  timestamps beyond what microseconds can hold, and null therefore
     lost_ranges                 where the lost offsets lie; every other offset of the range was read
-    replaced                    None, or what these offsets were before, all of them: they had been loaded, and the
+    replaced                    None, or what all of these offsets were before: they had been loaded, and the
                                 commit of this range takes those rows and quarantined records away
     """
 
