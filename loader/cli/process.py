@@ -47,15 +47,18 @@ def read_kafka(config_path: Path | None, servers: str | None, client_id: str) ->
     return KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, client_id=client_id)
 
 
-def new_ticket(base_version: int) -> RunTicket:
-    """The ticket of this process, for one run. Its id sorts by time and is unique."""
+def new_ticket(base_version: int, run_by: str = "") -> RunTicket:
+    """The ticket of this process, for one run. Its id sorts by time and is unique.
+
+    run_by  who the commit says has run it; by default the user of this process and the host
+    """
     started_at_ms = now_ms()
     moment = datetime.fromtimestamp(started_at_ms / 1000, UTC)
     return RunTicket(
         run_id=f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
         base_version=base_version,
         started_at_ms=started_at_ms,
-        started_by=f"{_user()}@{platform.node()}",
+        started_by=run_by or f"{_user()}@{platform.node()}",
         host=_host(),
         process_id=os.getpid(),
         process_started=_started(os.getpid()),

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,25 @@ from loader.values.documents import encode_loaded_range
 
 
 def run(
-    config: Path, engine_name: EngineName, processes: int | None, as_json: bool, accept_loss: bool
+    config: Path,
+    engine_name: EngineName,
+    processes: int | None,
+    as_json: bool,
+    accept_loss: bool,
+    run_by: str,
 ) -> int:
-    """Run a job, print what it did, and return the exit status."""
+    """Run a job, print what it did, and return the exit status. The commit says that `run_by` ran it."""
     with text.only_a_document() if as_json else nullcontext():
-        return _run(config, engine_name, processes, as_json, accept_loss)
+        return _run(config, engine_name, processes, as_json, accept_loss, run_by)
 
 
 def _run(
-    config: Path, engine_name: EngineName, processes: int | None, as_json: bool, accept_loss: bool
+    config: Path,
+    engine_name: EngineName,
+    processes: int | None,
+    as_json: bool,
+    accept_loss: bool,
+    run_by: str,
 ) -> int:
     started_s = time.monotonic()
     job = process.read_job(config)
@@ -33,7 +44,7 @@ def _run(
         report = load(
             job,
             engine,
-            process.new_ticket,
+            partial(process.new_ticket, run_by=run_by),
             process.now_ms,
             process.is_dead,
             listener,

@@ -32,12 +32,19 @@ def run_command(
             " ever.",
         ),
     ] = False,
+    run_by: Annotated[
+        str,
+        typer.Option(
+            help="Who runs it, as the commit is to record it: a scheduler names itself and its run.",
+            show_default="user@host",
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Load what is new in Kafka, once: files and the new position in one commit."""
     from loader.cli.run import run
 
-    end(config, as_json, lambda: run(config, engine, processes, as_json, accept_loss))
+    end(config, as_json, lambda: run(config, engine, processes, as_json, accept_loss, run_by))
 
 
 @app.command("plan", rich_help_panel=LOAD, epilog="Example: kafka-loader plan conf/quickstart.toml")
