@@ -1,4 +1,4 @@
-"""From committed to visible: each staged file is renamed to its place.
+"""From committed to visible: each staged file is renamed to its place, and what the commit took away goes.
 
 Done after the commit, and again by the next run if this one dies here. It can be repeated, and two
 runs can do it at once: a file that is at its place with its size is done, whoever moved it.
@@ -22,7 +22,9 @@ TRIES = 3
 
 
 def publish(storage: Storage, job: str, commit: Commit) -> None:
-    """Move every file of `commit` to its place, then remove the run's folder.
+    """Move every file of `commit` to its place, delete those it took away, then remove the run's folder.
+
+    In this order, so that a kill can leave rows twice in the folders for a while, but none missing.
 
     Raises StorageUnavailable when the file system gives up: the commit stands, the next run goes on. Raises
     LedgerDamaged for a file that is gone, or is not as long as it was written: it stays where it is.
@@ -32,6 +34,8 @@ def publish(storage: Storage, job: str, commit: Commit) -> None:
     for file in commit.files:
         _refuse_changed(storage, folder, file, staged_bytes)
         publish_file(storage, folder, file)
+    for path in commit.removed_files:
+        storage.delete(path)
     CommitLog(storage, job).mark_published(commit.version)
     storage.delete(folder)
 

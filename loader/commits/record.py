@@ -46,6 +46,7 @@ class Commit:
     files         what this run added, relative to the destination
     removed_files what this run took away, relative to the destination
     reason        why, where a person was asked for it
+    started_at_ms when the run began; None where that is not known
     columns       of each topic with typed rows, all that its files ever had: the newest commit is enough
     """
 
@@ -63,6 +64,7 @@ class Commit:
     removed_files: tuple[str, ...] = ()
     columns: Mapping[str, StructType] = field(default_factory=dict)
     reason: str = ""
+    started_at_ms: int | None = None
 
     @property
     def counts(self) -> RangeCounts:
@@ -91,6 +93,8 @@ def encode_commit(commit: Commit) -> bytes:
         body["columns"] = {topic: str(columns) for topic, columns in commit.columns.items()}
     if commit.reason:
         body["reason"] = commit.reason
+    if commit.started_at_ms is not None:
+        body["started_at_ms"] = commit.started_at_ms
     canonical = _canonical(body)
     return f'{{"checksum":"{_checksum(canonical)}","commit":{canonical}}}\n'.encode()
 
@@ -133,6 +137,7 @@ def _decode_commit(body: dict[str, Any]) -> Commit:
         removed_files=tuple(body["removed_files"]),
         columns={topic: _decode_columns(text) for topic, text in body.get("columns", {}).items()},
         reason=body.get("reason", ""),
+        started_at_ms=body.get("started_at_ms"),
     )
 
 

@@ -44,6 +44,16 @@ def write_ticket(storage: Storage, job: str, ticket: RunTicket) -> None:
         file.write(json.dumps(asdict(ticket), indent=2).encode() + b"\n")
 
 
+def replace_ticket(storage: Storage, job: str, ticket: RunTicket) -> None:
+    """Let the run's folder say that the run builds on another commit.
+
+    Before it commits there: a sweep asks the ledger for the one number that the ticket tells. For a moment
+    the folder has no ticket, and then only its age could make anyone remove it.
+    """
+    storage.delete(_ticket_path(job, ticket.run_id))
+    write_ticket(storage, job, ticket)
+
+
 def read_ticket(storage: Storage, job: str, run_id: str) -> RunTicket | None:
     """The ticket of a run's folder; None for none, another run's, or one that cannot be understood."""
     try:

@@ -1,11 +1,18 @@
 """The steps that every operation which commits has in common, and what each may remove when it fails."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from loader.commits.log import CommitLog
-from loader.commits.publish import is_published, publish
+from loader.commits.publish import is_published, publish, require_staged
 from loader.commits.record import Commit
-from loader.errors import CommitOutcomeUnknown, LoaderError
+from loader.commits.runs import RunTicket, replace_ticket
+from loader.errors import CommitOutcomeUnknown, CommitSuperseded, LoaderError
 from loader.operations.job import Job
 from loader.values import layout
+
+MOST_REBASES = 10
+"""How often others may be faster in a row."""
 
 
 def recover(job: Job, newest: Commit | None) -> int | None:
@@ -28,6 +35,41 @@ def append_commit(job: Job, commit: Commit) -> None:
         raise
     # Anything else, like Ctrl-C, may come when the commit is done already. Then its files are the rows; if it
     # is not, the next run's sweep finds that out.
+
+
+def commit_on_newest(
+    job: Job, ticket: RunTicket, newest: Commit | None, make: Callable[[Commit | None], Commit]
+) -> Commit:
+    """Make a commit that does not depend on being the very next one, and return it as it was made.
+
+    newest  the commit that the work was begun on, None for none
+    make    the commit to follow a newest one, with its version + 1. Raises CommitSuperseded where what was
+            committed meanwhile does not go together with it
+
+    Raises what `append_commit` and `make` raise; unless the commit may stand, the run's files are gone then.
+    """
+    base = ticket
+    try:
+        for _ in range(MOST_REBASES):
+            commit = make(newest)
+            require_staged(job.storage, job.name, commit)
+            try:
+                CommitLog(job.storage, job.name).append(commit)
+            except CommitSuperseded:
+                newest = CommitLog(job.storage, job.name).newest()
+                if newest is None or newest.version < commit.version:
+                    raise
+                recover(job, newest)  # only the newest commit may ever be unpublished
+                base = replace(base, base_version=newest.version)
+                replace_ticket(job.storage, job.name, base)
+            else:
+                return commit
+        raise CommitSuperseded(commit.version, commit.run_id, newest.run_id if newest else "")
+    except CommitOutcomeUnknown:
+        raise  # the commit may stand: its files must stay
+    except LoaderError as error:
+        drop_staged_after(error, job, ticket.run_id)
+        raise
 
 
 def publish_commit(job: Job, commit: Commit) -> None:

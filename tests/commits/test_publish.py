@@ -1,5 +1,6 @@
 """From committed to visible: repeatable, by several at once, never over a stranger's file."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -168,3 +169,30 @@ def test_a_strangers_file_in_the_place_of_a_committed_one_is_left_as_it_is(stora
     storage.delete(f"{FOLDER}/a.parquet")
     publish(storage, JOB, commit)
     assert visible(storage) == contents("a")
+
+
+@pytest.mark.parametrize("after_deletes", range(3))
+def test_what_a_commit_took_away_goes_when_its_own_files_are_in_place(
+    storage: Storage, after_deletes: int
+) -> None:
+    publish(storage, JOB, a_commit(files=stage(storage, "run-a", "a", "b", "c")))
+    merged = a_commit(2, "run-b", stage(storage, "run-b", "merged"))
+    commit = replace(merged, removed_files=(f"{FOLDER}/a.parquet", f"{FOLDER}/b.parquet"))
+    deletes = 0
+
+    def delete(path: str) -> bool:
+        nonlocal deletes
+        assert "merged" in visible(storage)
+        if deletes == after_deletes:
+            raise Crash
+        deletes += 1
+        return storage.delete(path)
+
+    with pytest.raises(Crash):
+        publish(disturbed(storage, delete=delete), JOB, commit)
+    assert not is_published(storage, JOB, commit)
+
+    publish(storage, JOB, commit)
+
+    assert visible(storage) == contents("c", "merged")
+    assert is_published(storage, JOB, commit)

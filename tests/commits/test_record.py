@@ -81,11 +81,20 @@ COMMITS = st.builds(
     cluster_id=TEXTS,
     position=POSITIONS,
     ranges=st.lists(
-        st.builds(LoadedRange, ranges(), st.builds(RangeCounts, *[OFFSETS] * 6), OFFSETS, OFFSETS), max_size=3
+        st.builds(
+            LoadedRange,
+            ranges(),
+            st.builds(RangeCounts, *[OFFSETS] * 6),
+            OFFSETS,
+            OFFSETS,
+            log_end_offset=st.none() | OFFSETS,
+        ),
+        max_size=3,
     ).map(tuple),
     files=st.lists(files(), max_size=3).map(tuple),
     removed_files=st.lists(TEXTS, max_size=3).map(tuple),
     columns=st.dictionaries(TOPICS, COLUMNS, max_size=3),
+    started_at_ms=st.none() | OFFSETS,
 )
 
 
