@@ -166,6 +166,11 @@ class KafkaConfig(Section):
     """How long to wait for the answer to one request before it is sent again. Higher suits slow or distant
     brokers; lower finds a hanging one sooner."""
 
+    mirror_group: Filled | None = None
+    """A consumer group of the loader's own. After each run the position is committed as its offsets, so that
+    tools which watch groups see how far the job is. It is never read back, and a failure is only a warning.
+    Needs READ on the group."""
+
     security: SecurityConfig = Field(default_factory=SecurityConfig)
     """Encryption and login; none by default."""
 

@@ -302,3 +302,18 @@ def test_the_test_cluster_really_encrypts(secured: Secured) -> None:
     host, port = secured.address.split(":")
 
     assert ssl.get_server_certificate((host, int(port)), timeout=10).startswith("-----BEGIN CERTIFICATE")
+
+
+def test_a_mirror_group_that_the_user_may_not_write_is_only_a_warning(
+    secured: Secured, ann: KafkaClient, tmp_path: Path
+) -> None:
+    assert ann.settings  # logged in, and its ACLs are in force
+    job = secured.job(tmp_path, ["open"])
+    job.config.write_text(job.config.read_text().replace("[kafka]\n", '[kafka]\nmirror_group = "anns"\n'))
+
+    report = job.run()
+
+    assert report["row_count"] == 3
+    assert report["mirror_problem"] == (
+        "open: this user may not write offsets of the group: give it READ on it"
+    )
