@@ -194,7 +194,7 @@ class KafkaClient:
 
     def read_metadata(self, topics: list[str] | None) -> Any:
         """A Metadata response for these topics, or for all; also renews where the brokers are."""
-        response = self._ask_any(_metadata_request(topics))
+        response = self.ask_any(_metadata_request(topics))
         if response.brokers:
             self._manager.cluster.update_metadata(response)
         return response
@@ -205,8 +205,10 @@ class KafkaClient:
         answers = self.ask_each(requests, self.settings.request_timeout_ms / TRIES)
         return [answer for answer in answers.values() if not isinstance(answer, Exception)]
 
-    def _ask_any(self, request: Any) -> Any:
+    def ask_any(self, request: Any) -> Any:
         """Ask brokers until one answers: one that has just died, or hangs, is still in the metadata.
+
+        Raises BrokerUnavailable, AccessDenied and UnsupportedBroker, as `ask` does.
 
         The tries share the time of a request, and go to one broker after the other, so that a hung one
         does not use up what the others need.
@@ -226,6 +228,11 @@ class KafkaClient:
                     ) from error
             time.sleep(RETRY_PAUSE_S)
         raise AssertionError("unreachable")
+
+    @property
+    def brokers(self) -> dict[int, str]:
+        """The address, host:port, that each broker of the cluster advertises, by its node id."""
+        return {each.node_id: f"{each.host}:{each.port}" for each in self._manager.cluster.brokers()}
 
     def address_of(self, node_id: int | None) -> str:
         """How to name a broker in a message: `broker 3 (host:port)`."""

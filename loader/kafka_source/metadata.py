@@ -23,6 +23,19 @@ class Leader:
 
 
 @dataclass(frozen=True, slots=True)
+class Replicas:
+    """The brokers that hold copies of a partition, by node id, the preferred leader first.
+
+    in_sync  those whose copy is complete
+    offline  those that are down, or whose disk is
+    """
+
+    node_ids: tuple[int, ...]
+    in_sync: tuple[int, ...]
+    offline: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TopicListing:
     """One topic as the cluster's metadata describes it."""
 
@@ -30,6 +43,7 @@ class TopicListing:
     topic_id: str
     is_internal: bool
     leaders: Mapping[int, Leader]
+    replicas: Mapping[int, Replicas] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +65,12 @@ class ClusterListing:
         return topic.leaders.get(partition.partition) if topic else None
 
 
-def read_listing(client: KafkaClient, names: Iterable[str], patterns: Iterable[str]) -> ClusterListing:
+def read_listing(
+    client: KafkaClient, names: Iterable[str], patterns: Iterable[str], *, internal: bool = False
+) -> ClusterListing:
     """List the named topics, and those whose whole name matches one of the patterns.
 
-    Patterns never match Kafka's internal topics (`__consumer_offsets`); a name may.
+    internal  whether patterns match Kafka's internal topics (`__consumer_offsets`); a name always does
 
     Raises BrokerUnavailable when the answer cannot be true: a broker that has just started answers
     with no brokers at all.
@@ -68,7 +84,7 @@ def read_listing(client: KafkaClient, names: Iterable[str], patterns: Iterable[s
     matched = {
         name: topic
         for name, topic in everything.topics.items()
-        if not topic.is_internal and any(pattern.fullmatch(name) for pattern in wanted)
+        if (internal or not topic.is_internal) and any(pattern.fullmatch(name) for pattern in wanted)
     }
     denied = {name for name in everything.denied if any(pattern.fullmatch(name) for pattern in wanted)}
     return ClusterListing(
@@ -124,7 +140,13 @@ def _topic(topic: Any) -> TopicListing:
         partition.partition_index: Leader(partition.leader_id, partition.leader_epoch)
         for partition in topic.partitions
     }
-    return TopicListing(topic.name, format_topic_id(topic.topic_id), topic.is_internal, leaders)
+    replicas = {
+        partition.partition_index: Replicas(
+            tuple(partition.replica_nodes), tuple(partition.isr_nodes), tuple(partition.offline_replicas)
+        )
+        for partition in topic.partitions
+    }
+    return TopicListing(topic.name, format_topic_id(topic.topic_id), topic.is_internal, leaders, replicas)
 
 
 def format_topic_id(topic_id: uuid.UUID) -> str:

@@ -1,11 +1,12 @@
 """Where partitions begin and end, and which offset belongs to a time (the ListOffsets API).
 
-Source of the special timestamps: the ListOffsets request's schema and KIP-79; of the two ends: KIP-98.
+Source of the special timestamps: the ListOffsets request's schema, KIP-79 and KIP-734; of the two ends:
+KIP-98.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka.protocol.consumer import ListOffsetsRequest
 
@@ -17,6 +18,15 @@ from loader.values import TopicPartition
 
 LATEST = -1
 EARLIEST = -2
+MAX_TIMESTAMP = -3
+
+
+class Found(NamedTuple):
+    """What a leader says of the offset that it was asked for."""
+
+    offset: int
+    leader_epoch: int
+    timestamp_ms: int
 
 
 def read_bounds(client: KafkaClient, listing: ClusterListing, deadline_s: float) -> dict[str, TopicBounds]:
@@ -32,15 +42,15 @@ def read_bounds(client: KafkaClient, listing: ClusterListing, deadline_s: float)
     stable_ends = _list_offsets(client, listing, list(starts.answered), LATEST, 1, deadline_s)
     ends = _list_offsets(client, listing, list(stable_ends.answered), LATEST, 0, deadline_s)
     bounds: defaultdict[str, dict[int, PartitionBounds]] = defaultdict(dict)
-    for partition, (high_watermark, leader_epoch) in ends.answered.items():
+    for partition, end in ends.answered.items():
         leader = listing.leader_of(partition)
         bounds[partition.topic][partition.partition] = PartitionBounds(
             partition=partition.partition,
             leader_id=leader.node_id if leader else -1,
-            leader_epoch=leader_epoch,
-            log_start_offset=starts.answered[partition][0],
-            high_watermark=high_watermark,
-            last_stable_offset=min(stable_ends.answered[partition][0], high_watermark),
+            leader_epoch=end.leader_epoch,
+            log_start_offset=starts.answered[partition].offset,
+            high_watermark=end.offset,
+            last_stable_offset=min(stable_ends.answered[partition].offset, end.offset),
         )
     unlisted: defaultdict[str, dict[int, str]] = defaultdict(dict)
     for partition, reason in (starts.unanswered | stable_ends.unanswered | ends.unanswered).items():
@@ -64,8 +74,19 @@ def read_offsets_for_time(
         by_time[timestamp_ms].append(partition)
     for timestamp_ms, partitions in by_time.items():
         found = _list_offsets(client, listing, partitions, timestamp_ms, 0, deadline_s)
-        answers.answered.update({partition: offset for partition, (offset, _) in found.answered.items()})
+        answers.answered.update({partition: each.offset for partition, each in found.answered.items()})
         answers.unanswered.update(found.unanswered)
+    return answers
+
+
+def read_newest_times(
+    client: KafkaClient, listing: ClusterListing, partitions: Iterable[TopicPartition], deadline_s: float
+) -> LeaderAnswers[int]:
+    """The highest timestamp of any record of a partition, in ms since 1970; -1 where there is no record."""
+    answers: LeaderAnswers[int] = LeaderAnswers()
+    found = _list_offsets(client, listing, partitions, MAX_TIMESTAMP, 0, deadline_s)
+    answers.answered.update({partition: each.timestamp_ms for partition, each in found.answered.items()})
+    answers.unanswered.update(found.unanswered)
     return answers
 
 
@@ -76,8 +97,8 @@ def _list_offsets(
     timestamp_ms: int,
     isolation_level: int,
     deadline_s: float,
-) -> LeaderAnswers[tuple[int, int]]:
-    """(offset, leader epoch) of each partition."""
+) -> LeaderAnswers[Found]:
+    """The offset of each partition that belongs to a timestamp, or to one of the special ones."""
 
     def make_request(asked: Sequence[TopicPartition]) -> Any:
         topic_type = ListOffsetsRequest.ListOffsetsTopic
@@ -98,11 +119,11 @@ def _list_offsets(
     return ask_leaders(client, listing, partitions, make_request, _read_response, deadline_s)
 
 
-def _read_response(response: Any) -> Iterator[tuple[TopicPartition, int, tuple[int, int]]]:
+def _read_response(response: Any) -> Iterator[tuple[TopicPartition, int, Found]]:
     for topic in response.topics:
         for partition in topic.partitions:
             yield (
                 TopicPartition(topic.name, partition.partition_index),
                 partition.error_code,
-                (partition.offset, partition.leader_epoch),
+                Found(partition.offset, partition.leader_epoch, partition.timestamp),
             )
