@@ -7,6 +7,7 @@ destination as they were. After it the position has moved and the rows are safe;
 next run finishes if this one cannot.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -71,6 +72,24 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedTopic:
+    """What a run did of one topic.
+
+    partition_count  of those that had offsets to load
+    size_bytes       of the files
+    lag_offsets      that could be read when the run was planned, and are not loaded: limits or a failure left
+                     them out
+    """
+
+    topic: str
+    partition_count: int
+    row_count: int
+    file_count: int
+    size_bytes: int
+    lag_offsets: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoadReport:
     """What a run did.
 
@@ -92,6 +111,30 @@ class LoadReport:
         """0, or the gravest of what topics failed with; 3 when partitions gave no answer this time."""
         errors = (error for errors in self.failures.values() for error in errors)
         return gravest_exit_status(errors, some_unanswered=bool(self.plan.unlisted))
+
+    @property
+    def topics(self) -> tuple[LoadedTopic, ...]:
+        """Of each topic of which something was loaded, or is left."""
+        ranges = self.commit.ranges if self.commit else ()
+        loaded = [each for each in ranges if each.range.offset_count]
+        partitions = Counter(each.range.topic for each in loaded)
+        rows: Counter[str] = Counter()
+        left: Counter[str] = Counter()
+        for each in self.plan.partitions:
+            left[each.range.topic] += each.range.offset_count
+        for done in loaded:
+            rows[done.range.topic] += done.counts.row_count
+            left[done.range.topic] -= done.range.offset_count
+        files: Counter[str] = Counter()
+        sizes: Counter[str] = Counter()
+        for file in self.commit.files if self.commit else ():
+            files[file.ranges[0].topic] += 1
+            sizes[file.ranges[0].topic] += file.size_bytes
+        names = sorted(partitions.keys() | {topic for topic, count in left.items() if count})
+        return tuple(
+            LoadedTopic(name, partitions[name], rows[name], files[name], sizes[name], left[name])
+            for name in names
+        )
 
 
 def load(
@@ -235,7 +278,11 @@ def _new_commit(
         for planned in plan.partitions
         if planned.is_new and planned.range.offset_count and planned.range.topic in accepted.failures
     ]
-    ranges = merge_adjacent([*accepted.loaded, *beginnings])
+    log_ends = {each.range.topic_partition: each.bounds.high_watermark for each in plan.partitions}
+    ranges = tuple(
+        replace(loaded, log_end_offset=log_ends.get(loaded.range.topic_partition))
+        for loaded in merge_adjacent([*accepted.loaded, *beginnings])
+    )
     if not accepted.loaded and not plan.beginnings:
         return None
     position = plan.position.advanced(
@@ -254,4 +301,5 @@ def _new_commit(
         ranges=ranges,
         files=accepted.files,
         columns=formats.columns(plan.columns, accepted.files),
+        started_at_ms=ticket.started_at_ms,
     )

@@ -220,4 +220,5 @@ def _commit(
         ranges=(),
         files=tuple(files),
         columns=formats.columns(newest.columns, files),
+        started_at_ms=ticket.started_at_ms,
     )

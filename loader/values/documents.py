@@ -31,6 +31,8 @@ def encode_loaded_range(loaded: LoadedRange) -> dict[str, Any]:
     }
     if loaded.replaced is not None:
         document["replaced"] = _encode_counts(loaded.replaced)
+    if loaded.log_end_offset is not None:
+        document["log_end_offset"] = loaded.log_end_offset
     return document
 
 
@@ -45,6 +47,7 @@ def decode_loaded_range(entry: dict[str, Any]) -> LoadedRange:
         entry["unreadable_timestamp_count"],
         tuple(OffsetRange(entry["topic"], entry["partition"], *lost) for lost in entry["lost_ranges"]),
         _decode_counts(entry["replaced"]) if "replaced" in entry else None,
+        entry.get("log_end_offset"),
     )
 
 

@@ -85,6 +85,7 @@ class LoadedRange:
     lost_ranges                 where the lost offsets lie; every other offset of the range was read
     replaced                    None, or what all of these offsets were before: they had been loaded, and the
                                 commit of this range takes those rows and quarantined records away
+    log_end_offset              the high watermark when the run was planned; None where it is not known
     """
 
     range: OffsetRange
@@ -95,6 +96,7 @@ class LoadedRange:
     unreadable_timestamp_count: int = 0
     lost_ranges: tuple[OffsetRange, ...] = ()
     replaced: RangeCounts | None = None
+    log_end_offset: int | None = None
 
 
 def merge_adjacent(ranges: "Iterable[LoadedRange]") -> "tuple[LoadedRange, ...]":
@@ -122,6 +124,7 @@ def merge_adjacent(ranges: "Iterable[LoadedRange]") -> "tuple[LoadedRange, ...]"
             last.unreadable_timestamp_count + loaded.unreadable_timestamp_count,
             last.lost_ranges + loaded.lost_ranges,
             None if last.replaced is None or loaded.replaced is None else last.replaced + loaded.replaced,
+            last.log_end_offset if loaded.log_end_offset is None else loaded.log_end_offset,
         )
     return tuple(merged)
 
