@@ -1,6 +1,7 @@
 """What all commands share: the panels of help, common arguments, and how a command ends."""
 
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -8,7 +9,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from loader.cli.logs import EventLog, LogFormat, without_logins
 from loader.errors import LoaderError
+
+INTERRUPTED = 130
+"""How a program says that Ctrl-C ended it."""
 
 # The panels of help, in the order of their first commands.
 LOAD = "Load"
@@ -34,20 +39,49 @@ ServersOption = Annotated[
         show_default=False,
     ),
 ]
+LogFormatOption = Annotated[
+    LogFormat,
+    typer.Option("--log-format", help="Of what is logged to standard error: text, or JSON lines."),
+]
 TopicOption = Annotated[str | None, typer.Option("--topic", help="Only this topic.", show_default=False)]
 
 
-def end(config: Path, as_json: bool, command: Callable[[], int]) -> NoReturn:
-    """Run a command on a job and exit with its status; an error's choices name that job's file."""
+class Told(int):
+    """An exit status whose reason standard error has been told."""
+
+
+def end(config: Path, as_json: bool, command: Callable[[], int], log: EventLog | None = None) -> NoReturn:
+    """Run a command on a job and exit with its status; an error's choices name that job's file.
+
+    log  what the command logs to: where that is JSON, its end by an error is a line of it, too
+    """
     from loader.cli import text
-    from loader.cli.failures import failure_document, told
+    from loader.cli.failures import failure_document, tell_failure, told
 
     try:
         status = command()
     except LoaderError as error:
         with text.only_a_document() if as_json else nullcontext():
-            print(f"kafka-loader: {told(error, config)}", file=sys.stderr)
+            if log is not None and log.is_json:
+                tell_failure(log, "failed", error)
+            else:
+                print(f"kafka-loader: {without_logins(told(error, config))}", file=sys.stderr)
         if as_json:
             text.print_json({"exit_status": error.exit_status, "error": failure_document(error, config)})
         status = error.exit_status
+    except (Exception, KeyboardInterrupt) as error:
+        if log is None or not log.is_json or isinstance(error, BrokenPipeError):
+            raise
+        raise SystemExit(Told(_tell_end(log, error))) from None
     raise typer.Exit(status)
+
+
+def _tell_end(log: EventLog, error: BaseException) -> int:
+    """One line for what no command expects; the exit status."""
+    if isinstance(error, KeyboardInterrupt):
+        log.error("interrupted", "interrupted. What was not committed is not visible; run again.")
+        return INTERRUPTED
+    log.error(
+        "crashed", f"a bug: {error!r}", exit_status=1, traceback="".join(traceback.format_exception(error))
+    )
+    return 1

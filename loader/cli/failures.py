@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from loader.cli.logs import EventLog, without_logins
 from loader.errors import Choice, LoaderError, PersonDecides
 
 
@@ -17,10 +18,17 @@ def failure_document(error: Exception, config: Path) -> dict[str, Any]:
     choices = error.choices if isinstance(error, PersonDecides) else ()
     return {
         "kind": type(error).__name__,
-        "message": told(error, config),
+        "message": without_logins(told(error, config)),
         "exit_status": error.exit_status if isinstance(error, LoaderError) else 1,
         "choices": [choice_document(choice, config) for choice in choices],
     }
+
+
+def tell_failure(log: EventLog, event: str, error: Exception, about: str = "", **facts: Any) -> None:
+    """An error in the log, with its choices. `about` begins the message."""
+    document = failure_document(error, log.config)
+    document["error"] = document.pop("kind")
+    log.error(event, f"{about}{document.pop('message')}", **facts, **document)
 
 
 def choice_document(choice: Choice, config: Path) -> dict[str, str]:

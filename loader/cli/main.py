@@ -13,12 +13,9 @@ from typing import Annotated
 import typer
 
 import loader
+from loader.cli.arguments import INTERRUPTED, Told
 from loader.cli.commands import infer, jobs, quarantine
 from loader.errors import LoaderError
-
-INTERRUPTED = 130
-"""How a program says that Ctrl-C ended it."""
-
 
 EXIT_STATUS_HELP = (
     "Exit status: 0 done, or nothing new; 1 a bug; 2 fix the command or the config; 3 run again later;"
@@ -64,7 +61,7 @@ def end_with_status(name: str, command: Callable[[], object]) -> int:
         return error.exit_status
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
-        if status == INTERRUPTED:
+        if status == INTERRUPTED and not isinstance(end.code, Told):
             print(f"{name}: interrupted. What was not committed is not visible; run again.", file=sys.stderr)
         return status
     return 0

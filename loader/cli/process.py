@@ -47,17 +47,20 @@ def read_kafka(config_path: Path | None, servers: str | None, client_id: str) ->
     return KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, client_id=client_id)
 
 
-def new_ticket(base_version: int, run_by: str = "") -> RunTicket:
-    """The ticket of this process, for one run. Its id sorts by time and is unique.
+def new_run_id() -> str:
+    """Sorts by time and is unique."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def new_ticket(base_version: int, run_id: str = "", run_by: str = "") -> RunTicket:
+    """The ticket of this process, for one run: of that id, or of one of its own.
 
     run_by  who the commit says has run it; by default the user of this process and the host
     """
-    started_at_ms = now_ms()
-    moment = datetime.fromtimestamp(started_at_ms / 1000, UTC)
     return RunTicket(
-        run_id=f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
+        run_id=run_id or new_run_id(),
         base_version=base_version,
-        started_at_ms=started_at_ms,
+        started_at_ms=now_ms(),
         started_by=run_by or f"{_user()}@{platform.node()}",
         host=_host(),
         process_id=os.getpid(),

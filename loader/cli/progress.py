@@ -1,4 +1,7 @@
-"""What a person sees of a run while it goes on: one live bar on a terminal, plain lines elsewhere."""
+"""What a person sees of a run while it goes on: one live bar on a terminal, plain lines elsewhere.
+
+What is decided goes to the log; the bar is only where that is text for people.
+"""
 
 import time
 from types import TracebackType
@@ -7,23 +10,29 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from loader.cli import text
+from loader.cli.decisions import tell, tell_plan
+from loader.cli.logs import EventLog
+from loader.operations.decisions import Decision
 from loader.operations.load import Step
 from loader.operations.plan import LoadPlan
 from loader.values import Advance
 
 LINE_EVERY_S = 10.0
 
+NARROW = 110
+"""Columns of a terminal below which the bar is short and large numbers are rounded."""
+
 
 class ProgressListener:
-    """Tells standard error of the plan, of how much of it is loaded, and of the steps behind that."""
+    """Tells the log of the plan and of each decision, and a terminal, too, how much is loaded."""
 
-    def __init__(self, engine_name: str) -> None:
-        self._engine_name = engine_name
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
         self._console = Console(stderr=True, highlight=False)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._total_offsets = 0
-        self._offset_count = self._row_count = self._fetched_bytes = 0
+        self._total_offsets = self._total_splits = 0
+        self._offset_count = self._row_count = self._fetched_bytes = self._split_count = 0
         self._began_s = self._told_s = time.monotonic()
 
     def __enter__(self) -> "ProgressListener":
@@ -38,34 +47,19 @@ class ProgressListener:
         """A step begins."""
         if step is Step.LOAD and self._total_offsets:
             self._began_s = self._told_s = time.monotonic()
-            if self._console.is_terminal:
+            if self._console.is_terminal and not self._log.is_json:
                 self._start_bar()
         if step is Step.CHECK:
             self._stop()
-        if step in (Step.COMMIT, Step.PUBLISH):
-            text.warn({Step.COMMIT: "committing", Step.PUBLISH: "publishing"}[step])
 
     def planned(self, plan: LoadPlan) -> None:
         """The plan is made."""
-        self._total_offsets = plan.offset_count
-        if plan.failures:
-            text.warn(f"cannot be loaded, reasons follow at the end: {', '.join(sorted(plan.failures))}")
-        for partition, reason in sorted(plan.unlisted.items()):
-            text.warn(f"not asked: {partition} keeps its position ({reason})")
-        for partition, count in sorted(plan.held_back.items()):
-            text.warn(f"an open transaction holds back {text.plural(count, 'offset')} of {partition}")
-        if plan.splits:
-            topics = len({sized.range.topic for sized in plan.limited.ranges})
-            text.warn(
-                f"planned {text.plural(plan.offset_count, 'offset')} of {text.plural(topics, 'topic')},"
-                f" about {text.size(plan.estimated_bytes)}, as {text.plural(len(plan.splits), 'split')}"
-                f" on the {self._engine_name} engine"
-            )
-        if plan.limited.remaining:
-            text.warn(
-                f"limits leave {text.plural(plan.limited.remaining_offsets, 'offset')}, about"
-                f" {text.size(plan.limited.remaining_bytes)}, to the next runs"
-            )
+        self._total_offsets, self._total_splits = plan.offset_count, len(plan.splits)
+        tell_plan(self._log, plan)
+
+    def decided(self, decision: Decision) -> None:
+        """Something was decided, or done for good."""
+        tell(self._log, decision)
 
     def advanced(self, advance: Advance) -> None:
         """Some of the plan is loaded."""
@@ -74,26 +68,58 @@ class ProgressListener:
         self._offset_count += advance.offset_count
         self._row_count += advance.row_count
         self._fetched_bytes += advance.fetched_bytes
+        self._split_count += advance.split_count
+        if advance.retried_count:
+            self._log.warning(
+                "retried",
+                f"begun again: {text.plural(advance.retried_count, 'attempt')} at a split died",
+                attempt_count=advance.retried_count,
+            )
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._offset_count, facts=self._facts())
         elif time.monotonic() - self._told_s >= LINE_EVERY_S:
             self._told_s = time.monotonic()
-            percent = 100 * self._offset_count / max(self._total_offsets, 1)
-            text.warn(f"loaded {percent:.0f} %: {self._facts()}")
+            self._tell_progress()
 
-    def _facts(self) -> str:
-        facts = f"{text.count(self._row_count)} rows, {text.size(self._fetched_bytes)}"
+    def _tell_progress(self) -> None:
+        percent = 100 * self._offset_count / max(self._total_offsets, 1)
+        rate, left_s = self._rate_and_rest()
+        self._log.info(
+            "progress",
+            f"loaded {percent:.0f} %: {self._facts()}",
+            offset_count=self._offset_count,
+            row_count=self._row_count,
+            fetched_bytes=self._fetched_bytes,
+            split_count=self._split_count,
+            rows_per_s=None if rate is None else round(rate),
+            left_s=None if left_s is None else round(left_s),
+        )
+
+    def _rate_and_rest(self) -> tuple[float | None, float | None]:
+        """Rows per second, and the seconds that the rest takes at this rate; None while nobody can know."""
         seconds = time.monotonic() - self._began_s
         if seconds < 0.5 or not self._offset_count:
-            return facts
-        facts += f", {text.count(round(self._row_count / seconds))} rows/s"
+            return None, None
         left = max(self._total_offsets - self._offset_count, 0)
-        return f"{facts}, {text.duration(seconds * left / self._offset_count)} left" if left else facts
+        return self._row_count / seconds, seconds * left / self._offset_count
+
+    def _facts(self) -> str:
+        is_narrow = self._bar is not None and self._console.width < NARROW
+        number = text.rounded if is_narrow else text.count
+        rate, left_s = self._rate_and_rest()
+        facts = [f"{number(self._row_count)} rows", text.size(self._fetched_bytes)]
+        if rate is not None:
+            facts.append(f"{number(round(rate))} rows/s")
+        facts.append(f"{self._split_count}/{text.plural(self._total_splits, 'split')}")
+        if left_s:
+            facts.append(f"{text.duration(left_s)} left")
+        return ", ".join(facts)
 
     def _start_bar(self) -> None:
+        is_narrow = self._console.width < NARROW
         self._bar = Progress(
-            TextColumn("loading"),
-            BarColumn(bar_width=24),
+            *([] if is_narrow else [TextColumn("loading")]),
+            BarColumn(bar_width=8 if is_narrow else 24),
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[facts]}"),
             console=self._console,

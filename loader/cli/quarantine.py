@@ -2,11 +2,16 @@
 
 import base64
 import itertools
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from loader.cli import process, text
+from loader.cli.decisions import tell, tell_commit
 from loader.cli.failures import failure_document, told
+from loader.cli.logs import EventLog
+from loader.operations.decisions import LeftOut
 from loader.operations.quarantine import BadKind, QuarantinedRecord, count_bad, read_bad
 from loader.operations.replay import ReplayReport, replay
 from loader.values.bad_records import beginning_of
@@ -68,11 +73,19 @@ def show_bad(config: Path, topic: str, error_class: str | None, limit: int, as_j
     return 0
 
 
-def replay_bad(config: Path, topic: str | None, as_json: bool) -> int:
+def replay_bad(config: Path, topic: str | None, as_json: bool, log: EventLog) -> int:
     """Decode again what waits, print what became of it, and return the exit status."""
+    with text.only_a_document() if as_json else nullcontext():
+        return _replay_bad(config, topic, as_json, log)
+
+
+def _replay_bad(config: Path, topic: str | None, as_json: bool, log: EventLog) -> int:
     job = process.read_job(config)
     topics = [] if topic is None else [topic]
-    report = replay(job, topics, process.new_ticket, process.now_ms, process.is_dead)
+    log.job, log.run_id = job.name, process.new_run_id()
+    new_ticket = partial(process.new_ticket, run_id=log.run_id)
+    report = replay(job, topics, new_ticket, process.now_ms, process.is_dead)
+    _tell_replay(log, report)
     if as_json:
         text.print_json(_replay_document(report, config))
         return report.exit_status
@@ -81,7 +94,7 @@ def replay_bad(config: Path, topic: str | None, as_json: bool) -> int:
         text.say(f"{name}: {text.plural(done.recovered_count, 'row')} recovered, {bad} still bad")
         for record in done.still_bad:
             text.say(f"    {record}")
-    for name, errors in sorted(report.failures.items()):
+    for name, errors in sorted(report.failures.items()) if not log.is_json else ():
         for error in errors:
             text.warn(f"not replayed: {name}: {told(error, config)}")
     if report.commit is not None:
@@ -91,6 +104,22 @@ def replay_bad(config: Path, topic: str | None, as_json: bool) -> int:
     elif not report.failures:
         text.say("nothing waits in the quarantine")
     return report.exit_status
+
+
+def _tell_replay(log: EventLog, report: ReplayReport) -> None:
+    for name, done in sorted(report.topics.items()):
+        log.info(
+            "replayed",
+            f"replayed {name}: {text.plural(done.recovered_count, 'record')} decoded,"
+            f" {text.count(done.still_bad_count)} still bad",
+            topic=name,
+            recovered_count=done.recovered_count,
+            still_bad_count=done.still_bad_count,
+        )
+    for name, errors in sorted(report.failures.items()):
+        tell(log, LeftOut(name, errors))
+    if report.commit is not None:
+        tell_commit(log, report.commit)
 
 
 def _replay_document(report: ReplayReport, config: Path) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """`kafka-loader repair`: shows what is left of a ledger, asks, and makes it anew."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from loader.cli import process, text
+from loader.cli.decisions import tell_commit
+from loader.cli.logs import EventLog
 from loader.commits.record import Commit
 from loader.errors import PersonDecides
 from loader.operations.repair import Proposal, propose, write_repair
@@ -13,9 +16,15 @@ from loader.values.documents import encode_loaded_range
 REFUSED = PersonDecides.exit_status
 
 
-def repair(config: Path, is_agreed: bool, accept_loss: bool, as_json: bool) -> int:
+def repair(config: Path, is_agreed: bool, accept_loss: bool, as_json: bool, log: EventLog) -> int:
     """Print what was found and what would be written; write it when a person agrees. The exit status."""
+    with text.only_a_document() if as_json else nullcontext():
+        return _repair(config, is_agreed, accept_loss, as_json, log)
+
+
+def _repair(config: Path, is_agreed: bool, accept_loss: bool, as_json: bool, log: EventLog) -> int:
     job = process.read_job(config)
+    log.job = job.name
     proposal = propose(job, process.now_ms(), process.is_dead)
     if proposal is None:
         _say(f"nothing to repair: the ledger of job {job.name} and its files are whole", as_json)
@@ -27,12 +36,14 @@ def repair(config: Path, is_agreed: bool, accept_loss: bool, as_json: bool) -> i
     refusal = _refusal(proposal, is_agreed, accept_loss, as_json)
     commit = None
     if not refusal:
-        ticket = process.new_ticket(proposal.version - 1)
+        log.run_id = process.new_run_id()
+        ticket = process.new_ticket(proposal.version - 1, log.run_id)
         commit = write_repair(job, proposal, ticket, process.now_ms(), process.is_dead)
+        tell_commit(log, commit)
     if as_json:
         text.print_json({"job": job.name, **_document(proposal, commit), "refusal": refusal})
     if refusal:
-        text.warn(f"nothing was written: {refusal}")
+        log.warning("refused", f"nothing was written: {refusal}")
         return REFUSED
     _say(
         f"wrote commit {proposal.version}, with which the ledger begins anew;"

@@ -2,17 +2,19 @@
 
 import time
 from contextlib import nullcontext
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import loader
 from loader.cli import process, text
 from loader.cli.engines import EngineName, open_engine
 from loader.cli.failures import failure_document, told
+from loader.cli.logs import EventLog
 from loader.cli.progress import ProgressListener
-from loader.commits.record import Commit
 from loader.operations.job import Job
-from loader.operations.load import LoadReport, load
+from loader.operations.load import LoadedTopic, LoadReport, load
 from loader.operations.mirror import mirror_position
 from loader.values.documents import encode_loaded_range
 
@@ -24,10 +26,11 @@ def run(
     as_json: bool,
     accept_loss: bool,
     run_by: str,
+    log: EventLog,
 ) -> int:
     """Run a job, print what it did, and return the exit status. The commit says that `run_by` ran it."""
     with text.only_a_document() if as_json else nullcontext():
-        return _run(config, engine_name, processes, as_json, accept_loss, run_by)
+        return _run(config, engine_name, processes, as_json, accept_loss, run_by, log)
 
 
 def _run(
@@ -37,15 +40,26 @@ def _run(
     as_json: bool,
     accept_loss: bool,
     run_by: str,
+    log: EventLog,
 ) -> int:
     started_s = time.monotonic()
     job = process.read_job(config)
     engine = open_engine(engine_name, processes)
-    with ProgressListener(engine.name) as listener:
+    log.job, log.run_id = job.name, process.new_run_id()
+    log.info(
+        "began",
+        f"run {log.run_id} of job {job.name} on the {engine.name} engine, {text.plural(engine.slots, 'task')}"
+        " at once",
+        engine=engine.name,
+        slots=engine.slots,
+        destination=job.storage.url,
+        loader_version=loader.__version__,
+    )
+    with ProgressListener(log) as listener:
         report = load(
             job,
             engine,
-            partial(process.new_ticket, run_by=run_by),
+            partial(process.new_ticket, run_id=log.run_id, run_by=run_by),
             process.now_ms,
             process.is_dead,
             listener,
@@ -56,7 +70,7 @@ def _run(
     if as_json:
         text.print_json(_document(report, seconds, config) | {"mirror_problem": mirror_problem})
     else:
-        _print(job, report, seconds, config)
+        _print(job, report, seconds, config, log)
     for topic, errors in sorted(report.failures.items()):
         text.warn(f"not loaded: {topic}: {told(errors[0], config)}")
     if mirror_problem is not None:
@@ -67,9 +81,7 @@ def _run(
     return report.exit_status
 
 
-def _print(job: Job, report: LoadReport, seconds: float, config: Path) -> None:
-    if report.recovered is not None:
-        text.say(f"finished publishing commit {report.recovered} of an earlier run")
+def _print(job: Job, report: LoadReport, seconds: float, config: Path, log: EventLog) -> None:
     commit = report.commit
     if commit is None:
         what = "nothing committed" if report.failures else "nothing new"
@@ -92,52 +104,35 @@ def _print(job: Job, report: LoadReport, seconds: float, config: Path) -> None:
         told = [f"{text.count(number)} {name}" for name, number in gaps.items() if number]
         if told:
             text.say(f"offsets without a row: {', '.join(told)}")
-        for lost in (lost for loaded in commit.ranges for lost in loaded.lost_ranges):
-            text.warn(f"lost for ever, as --accept-loss allows: {lost}")
         if counts.quarantined_count:
-            text.warn(
+            log.warning(
+                "quarantined",
                 f"{text.plural(counts.quarantined_count, 'record')} could not be decoded; see"
-                f" kafka-loader quarantine list {config}"
+                f" kafka-loader quarantine list {config}",
+                record_count=counts.quarantined_count,
             )
-        for line in _repairs(commit):
-            text.warn(line)
         text.print_table(
-            {"topic": "left", "partitions": "right", "rows": "right", "files": "right", "size": "right"},
-            _topic_rows(report),
+            {
+                "topic": "left",
+                "partitions": "right",
+                "rows": "right",
+                "files": "right",
+                "size": "right",
+                "lag left": "right",
+            },
+            [_topic_row(each) for each in report.topics],
         )
         text.say(f"rows are under {job.storage.url}; next: kafka-loader status {config}")
 
 
-def _repairs(commit: Commit) -> list[str]:
-    """What could not be kept as it was produced; the offsets command tells where."""
-    header_keys = sum(loaded.repaired_header_key_count for loaded in commit.ranges)
-    timestamps = sum(loaded.unreadable_timestamp_count for loaded in commit.ranges)
-    lines = []
-    if header_keys:
-        lines.append(
-            f"{text.plural(header_keys, 'header key')} not UTF-8: written with U+FFFD, as Java shows them"
-        )
-    if timestamps:
-        lines.append(f"{text.plural(timestamps, 'timestamp')} beyond what Parquet can hold: written as null")
-    return lines
-
-
-def _topic_rows(report: LoadReport) -> list[list[str]]:
-    rows = []
-    commit = report.commit
-    for topic in sorted({loaded.range.topic for loaded in commit.ranges}) if commit else ():
-        ranges = [loaded for loaded in commit.ranges if loaded.range.topic == topic] if commit else []
-        files = [file for file in commit.files if file.ranges[0].topic == topic] if commit else []
-        rows.append(
-            [
-                topic,
-                text.count(len({loaded.range.partition for loaded in ranges})),
-                text.count(sum(loaded.counts.row_count for loaded in ranges)),
-                text.count(len(files)),
-                text.size(sum(file.size_bytes for file in files)),
-            ]
-        )
-    return rows
+def _topic_row(topic: LoadedTopic) -> list[str]:
+    numbers = [topic.partition_count, topic.row_count, topic.file_count]
+    return [
+        topic.topic,
+        *map(text.count, numbers),
+        text.size(topic.size_bytes),
+        text.count(topic.lag_offsets),
+    ]
 
 
 def _document(report: LoadReport, seconds: float, config: Path) -> dict[str, Any]:
@@ -153,6 +148,7 @@ def _document(report: LoadReport, seconds: float, config: Path) -> dict[str, Any
         "file_count": len(commit.files) if commit else 0,
         "size_bytes": sum(file.size_bytes for file in commit.files) if commit else 0,
         "ranges": [encode_loaded_range(loaded) for loaded in (commit.ranges if commit else ())],
+        "topics": [asdict(topic) for topic in report.topics],
         "remaining_offsets": report.plan.limited.remaining_offsets,
         "failures": {
             topic: [failure_document(error, config) for error in errors]

@@ -20,6 +20,13 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def rounded(number: int) -> str:
+    """Three or more digits with a unit, where there is little room: 1.2 M, 512 k, 999."""
+    if number < 10_000:
+        return count(number)
+    return f"{number / 1e6:.1f} M" if number >= 1_000_000 else f"{number / 1e3:.0f} k"
+
+
 def size(number: float) -> str:
     """Bytes with a unit: 48.2 GiB."""
     for unit in BYTE_UNITS:

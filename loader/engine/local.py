@@ -12,6 +12,7 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
+from loader.engine.protocol import SPLIT_DONE
 from loader.errors import WorkersLost
 from loader.values import Advance, Split, SplitResult
 
@@ -47,7 +48,7 @@ class LocalEngine:
     ) -> list[SplitResult]:
         """Load every split; see the protocol."""
         if self._works_here(len(splits)):
-            return [task.run(split, on_advance) for split in splits]
+            return [_run_here(task, split, on_advance) for split in splits]
         self.prepare(len(splits))
         context = multiprocessing.get_context("forkserver")
         waiting, results = deque(splits), []
@@ -66,6 +67,7 @@ class LocalEngine:
                             on_advance(advance)
                         case SplitResult() as result:
                             results.append(result)
+                            on_advance(SPLIT_DONE)
                             if waiting:
                                 worker.give(waiting.popleft())
                             else:
@@ -74,6 +76,12 @@ class LocalEngine:
 
     def _works_here(self, split_count: int) -> bool:
         return self.slots == 1 or split_count == 1
+
+
+def _run_here(task: "LoadTask", split: Split, on_advance: Callable[[Advance], None]) -> SplitResult:
+    result = task.run(split, on_advance)
+    on_advance(SPLIT_DONE)
+    return result
 
 
 @dataclass(frozen=True, slots=True)

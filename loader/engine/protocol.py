@@ -9,6 +9,10 @@ if TYPE_CHECKING:  # the decoding of records takes a second to import, and a run
     from loader.task import LoadTask
 
 
+SPLIT_DONE = Advance(0, 0, 0, split_count=1)
+"""What an engine tells when a split has ended."""
+
+
 class Engine(Protocol):
     """Runs splits in parallel."""
 
@@ -35,6 +39,7 @@ class Engine(Protocol):
     ) -> list[SplitResult]:
         """Load every split. Raises WorkersLost when workers died more often than the engine tolerates.
 
-        on_advance  called in this thread as work gets done: by records decoded, or by tasks ended
+        on_advance  called in this thread as work gets done: by records decoded, or by tasks ended; with
+                    SPLIT_DONE for each split, and with how many attempts died and are repeated
         """
         ...

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from pyspark import Accumulator, AccumulatorParam, SparkConf, SparkContext
 
+from loader.engine.protocol import SPLIT_DONE
 from loader.errors import WorkersLost
 from loader.values import Advance, Split, SplitResult
 
@@ -71,7 +72,7 @@ class SparkEngine:
             for split in part:
                 advances: list[Advance] = []
                 yield task.run(split, advances.append)
-                told.add(tuple(advances))
+                told.add((*advances, SPLIT_DONE))
 
         def collect() -> list[SplitResult]:
             # Spark keeps the group per thread: it names the job in Spark's pages.
@@ -79,7 +80,9 @@ class SparkEngine:
             return context.parallelize(splits, len(splits)).mapPartitions(run_splits).collect()
 
         try:
-            return _finished(_Background(collect), told, on_advance)
+            return _finished(
+                _Background(collect), told, on_advance, lambda: _failed_attempts(context, task.run_id)
+            )
         except BaseException as error:
             # The caller removes what the load has staged: a task that still works would stage anew.
             _end_tasks(context, task.run_id)
@@ -120,16 +123,31 @@ def _finished(
     job: "_Background[list[SplitResult]]",
     told: "Accumulator[tuple[Advance, ...]]",
     on_advance: Callable[[Advance], None],
+    failed_attempts: Callable[[], int],
 ) -> list[SplitResult]:
-    """The results, once they are there; until then, what tasks tell as they end."""
-    seen = 0
+    """The results, once they are there; until then, what tasks tell as they end, and how many died."""
+    seen = retried = 0
     ended = False
     while not ended:
         ended = job.ended(POLL_S)
         for advance in told.value[seen:]:
             on_advance(advance)
             seen += 1
+        if (failed := failed_attempts()) > retried:
+            on_advance(Advance(0, 0, 0, retried_count=failed - retried))
+            retried = failed
     return job.result()
+
+
+def _failed_attempts(context: SparkContext, group: str) -> int:
+    """How many tasks of a job group have died so far; Spark begins them again, up to its own limit."""
+    try:
+        tracker = context.statusTracker()
+        jobs = [job for number in tracker.getJobIdsForGroup(group) if (job := tracker.getJobInfo(number))]
+        stages = [tracker.getStageInfo(stage) for job in jobs for stage in job.stageIds]
+        return sum(stage.numFailedTasks for stage in stages if stage)
+    except (Py4JError, ConnectionError):
+        return 0  # Spark itself is gone: the job tells what that means
 
 
 def _end_tasks(context: SparkContext, group: str) -> None:

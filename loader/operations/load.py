@@ -28,6 +28,7 @@ from loader.operations.committing import (
     publish_commit,
     recover,
 )
+from loader.operations.decisions import Committed, Decision, LeftOut, Published, Recovered, Swept
 from loader.operations.job import Job
 from loader.operations.plan import LoadPlan, plan_load, read_ledger
 from loader.planning.coverage import AcceptedLoad, check_coverage
@@ -68,6 +69,10 @@ class Listener(Protocol):
 
     def advanced(self, advance: Advance) -> None:
         """Some of the plan is loaded."""
+        ...
+
+    def decided(self, decision: Decision) -> None:
+        """Something was decided, or done for good."""
         ...
 
 
@@ -160,6 +165,8 @@ def load(
     listener.step(Step.RECOVER)
     newest = read_ledger(job)
     recovered = recover(job, newest)
+    if recovered is not None:
+        listener.decided(Recovered(recovered))
     listener.step(Step.PLAN)
     plan = plan_load(job, newest, engine.slots, loss_allowed=loss_allowed)
     listener.planned(plan)
@@ -183,16 +190,22 @@ def load(
             drop_staged_after(error, job, ticket.run_id)
             raise
         failures.update(accepted.failures)
+        for topic, errors in sorted(accepted.failures.items()):
+            listener.decided(LeftOut(topic, errors))
         if commit is None:
             drop_staged(job, ticket.run_id)
         else:
             listener.step(Step.COMMIT)
             append_commit(job, commit)
+            listener.decided(Committed(commit))
             listener.step(Step.PUBLISH)
             publish_commit(job, commit)
+            listener.decided(Published(commit))
     listener.step(Step.SWEEP)
     newest_version = commit.version if commit else plan.base_version
     swept = sweep(job.storage, job.name, newest_version, now_ms(), is_dead)
+    if swept:
+        listener.decided(Swept(swept))
     return LoadReport(ticket.run_id, plan, commit, failures, recovered, swept)
 
 

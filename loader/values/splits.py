@@ -134,11 +134,16 @@ class Advance:
     """What a task has got done since it last told; to show progress by, and nothing else.
 
     An attempt that is repeated tells its part again.
+
+    split_count    splits that are done, told by the engine
+    retried_count  attempts at splits that died, and were begun again, by the engine too
     """
 
     offset_count: int
     row_count: int
     fetched_bytes: int
+    split_count: int = 0
+    retried_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from unittest.mock import patch
 from pyspark import SparkContext
 
 from loader.cli import main
+from loader.cli.logs import EventLog
 from loader.cli.progress import ProgressListener
 from loader.engine.spark import SparkEngine
 from loader.task import LoadTask
@@ -38,8 +39,8 @@ EXECUTOR_COUNT = 2
 class NotingListener(ProgressListener):
     """Notes that the driver has heard of a task that ended."""
 
-    def __init__(self, notes: Notes, engine_name: str) -> None:
-        super().__init__(engine_name)
+    def __init__(self, notes: Notes, log: EventLog) -> None:
+        super().__init__(log)
         self._notes = notes
 
     def advanced(self, advance: Advance) -> None:

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from loader.cli.arguments import CHANGE, LOAD, LOOK, AsJson, ConfigPath, end
+from loader.cli.arguments import CHANGE, LOAD, LOOK, AsJson, ConfigPath, LogFormatOption, end
 from loader.cli.engines import EngineName
+from loader.cli.logs import LogFormat, open_log
 
 app = typer.Typer()
 
@@ -40,11 +41,13 @@ def run_command(
         ),
     ] = "",
     as_json: AsJson = False,
+    log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Load what is new in Kafka, once: files and the new position in one commit."""
     from loader.cli.run import run
 
-    end(config, as_json, lambda: run(config, engine, processes, as_json, accept_loss, run_by))
+    log = open_log(log_format, config)
+    end(config, as_json, lambda: run(config, engine, processes, as_json, accept_loss, run_by, log), log)
 
 
 @app.command("plan", rich_help_panel=LOAD, epilog="Example: kafka-loader plan conf/quickstart.toml")
@@ -113,8 +116,10 @@ def repair_command(
         ),
     ] = False,
     as_json: AsJson = False,
+    log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Rebuild a damaged ledger from good commits and published files: shows what it finds, and asks."""
     from loader.cli.repair import repair
 
-    end(config, as_json, lambda: repair(config, yes, accept_loss, as_json))
+    log = open_log(log_format, config)
+    end(config, as_json, lambda: repair(config, yes, accept_loss, as_json, log), log)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from loader.cli.arguments import LOOK, AsJson, ConfigPath, TopicOption, end
+from loader.cli.arguments import LOOK, AsJson, ConfigPath, LogFormatOption, TopicOption, end
+from loader.cli.logs import LogFormat, open_log
 
 app = typer.Typer()
 
@@ -42,8 +43,14 @@ def quarantine_show_command(
 
 
 @quarantine_app.command("replay", epilog="Example: kafka-loader quarantine replay conf/quickstart.toml")
-def quarantine_replay_command(config: ConfigPath, topic: TopicOption = None, as_json: AsJson = False) -> None:
+def quarantine_replay_command(
+    config: ConfigPath,
+    topic: TopicOption = None,
+    as_json: AsJson = False,
+    log_format: LogFormatOption = LogFormat.TEXT,
+) -> None:
     """Decode the records that wait again, by what the job file says now, and commit those that are good."""
     from loader.cli.quarantine import replay_bad
 
-    end(config, as_json, lambda: replay_bad(config, topic, as_json))
+    log = open_log(log_format, config)
+    end(config, as_json, lambda: replay_bad(config, topic, as_json, log), log)

@@ -8,6 +8,7 @@ from benchmark.children.serving import Load, Turn, serve
 from benchmark.children.warm_engine import WarmEngine
 from loader.cli import process
 from loader.engine.local import LocalEngine
+from loader.operations.decisions import Decision
 from loader.operations.load import Step, load
 from loader.operations.plan import LoadPlan
 from loader.values import Advance
@@ -27,6 +28,9 @@ class _Times:
         self.split_count = len(plan.splits)
 
     def advanced(self, advance: Advance) -> None:
+        """Nobody watches."""
+
+    def decided(self, decision: Decision) -> None:
         """Nobody watches."""
 
 
