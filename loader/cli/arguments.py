@@ -27,7 +27,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document in
 KafkaConfigOption = Annotated[
     Path | None,
     typer.Option(
-        "--config", "-c", metavar="CONFIG", help="A job file with [kafka], TOML.", show_default=False
+        "--config",
+        "-c",
+        metavar="CONFIG",
+        help="A job file, TOML, of which \\[kafka] is read.",
+        show_default=False,
     ),
 ]
 ServersOption = Annotated[

@@ -62,7 +62,11 @@ def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[str]], title
     """Print a table to standard output. `columns` maps headings to left or right."""
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for heading, justify in columns.items():
-        table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=True)
+        # Where a terminal is too narrow, names are folded, so that no digit of a number is cut off.
+        if justify == "right":
+            table.add_column(heading, justify="right", no_wrap=True)
+        else:
+            table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*row)
     console = Console(highlight=False)
