@@ -4,6 +4,8 @@ Done after the commit, and again by the next run if this one dies here. It can b
 runs can do it at once: a file that is at its place with its size is done, whoever moved it.
 """
 
+from collections.abc import Callable
+
 from loader.commits.log import CommitLog
 from loader.commits.record import Commit
 from loader.errors import (
@@ -21,10 +23,15 @@ from loader.values import DataFile, layout
 TRIES = 3
 
 
-def publish(storage: Storage, job: str, commit: Commit) -> None:
+def publish(
+    storage: Storage, job: str, commit: Commit, when_visible: Callable[[], object] = lambda: None
+) -> None:
     """Move every file of `commit` to its place, delete those it took away, then remove the run's folder.
 
     In this order, so that a kill can leave rows twice in the folders for a while, but none missing.
+
+    when_visible  what else follows from the commit; before the run's folder goes, so that after a kill the
+                  next run does it
 
     Raises StorageUnavailable when the file system gives up: the commit stands, the next run goes on. Raises
     LedgerDamaged for a file that is gone, or is not as long as it was written: it stays where it is.
@@ -37,6 +44,7 @@ def publish(storage: Storage, job: str, commit: Commit) -> None:
     for path in commit.removed_files:
         storage.delete(path)
     CommitLog(storage, job).mark_published(commit.version)
+    when_visible()
     storage.delete(folder)
 
 

@@ -73,15 +73,25 @@ def commit_on_newest(
 
 
 def publish_commit(job: Job, commit: Commit) -> None:
-    """Make the files of a commit visible. Raises what the storage raises, saying that the commit stands."""
+    """Make the files of a commit visible, and put it into the table of offsets.
+
+    Raises what the storage raises, saying that the commit stands.
+    """
     try:
-        publish(job.storage, job.name, commit)
+        publish(job.storage, job.name, commit, lambda: _export(job, commit))
     except LoaderError as error:
         error.add_note(
             f"Commit {commit.version} stands: its rows are safe, but not all visible until a run has"
             " published them."
         )
         raise
+
+
+def _export(job: Job, commit: Commit) -> None:
+    # It imports pyarrow's Parquet, which a run that finds nothing to do has no use for.
+    from loader.operations.export import export_offsets
+
+    export_offsets(job, commit)
 
 
 def drop_staged(job: Job, run_id: str) -> None:

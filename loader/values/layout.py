@@ -7,6 +7,7 @@
     _loader/<job>/runs/<run id>/                    one run's staged files
     _loader/<job>/newest/<20 digits>/               number of the newest published commit
     _loader/<job>/first/<20 digits>/                number of the first commit, where it is not 1
+    _loader/<job>/offsets/<first>-<last>.parquet    what commits loaded, as a table
 
 Spark and Hive do not see names that begin with `_` or `.`: this hides `_loader`, and would hide the
 rows of a topic called `_schemas`. Such a first character is written as %5F or %2E; `%` is in no topic
@@ -72,6 +73,16 @@ def newest_folder(job: str) -> str:
 def first_folder(job: str) -> str:
     """Where the number is marked that a repaired ledger begins with."""
     return f"{job_folder(job)}/first"
+
+
+def offsets_folder(job: str) -> str:
+    """What the commits loaded, as a table."""
+    return f"{job_folder(job)}/offsets"
+
+
+def offsets_path(job: str, first: int, last: int) -> str:
+    """The part of that table which holds the commits first to last."""
+    return f"{offsets_folder(job)}/{first:020d}-{last:020d}.parquet"
 
 
 def runs_folder(job: str) -> str:

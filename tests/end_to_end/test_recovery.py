@@ -82,10 +82,10 @@ def test_a_run_killed_before_any_of_its_writes_is_finished_by_the_next(
         return was_killed
 
     with ThreadPoolExecutor(4) as threads:  # most of the time on HDFS is spent waiting
-        killed = list(threads.map(kill_and_finish, range(1, 20)))
+        killed = list(threads.map(kill_and_finish, range(1, 24)))
 
-    # The job's identity, the run's ticket, two files, the commit, five moves, two deletes.
-    assert killed.index(False) >= 15
+    # The job's identity, the run's ticket, two files, the commit, the table, six moves, two deletes.
+    assert killed.index(False) >= 18
     assert not any(killed[killed.index(False) :])
 
 
