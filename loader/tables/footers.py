@@ -41,6 +41,8 @@ class Footer:
     file        as its commit lists it; path and size are those it was found with
     named_path  where it is published, or is to be
     share       None where the file was finished before its attempt had read everything
+    carried     of rows that were written again: the ranges that the loads of the older files told of, also of
+                their offsets that have no row here
     columns     of typed rows; None where the rows are as Kafka has them
     """
 
@@ -53,6 +55,7 @@ class Footer:
     named_path: str
     share: Share | None
     columns: StructType | None
+    carried: tuple[LoadedRange, ...] = ()
 
     @property
     def topic(self) -> str:
@@ -126,6 +129,7 @@ def _footer(facts: Mapping[str, str], path: str, size_bytes: int, columns: Struc
         named_path=facts["loader.path"],
         share=_share(facts["loader.share"]) if "loader.share" in facts else None,
         columns=columns,
+        carried=tuple(map(decode_loaded_range, json.loads(facts.get("loader.carried", "[]")))),
     )
 
 
