@@ -114,24 +114,32 @@ def plan_load(job: Job, newest: Commit | None, slots: int, *, loss_allowed: bool
     Raises what concerns the whole job: ConfigError, AccessDenied, BrokerUnavailable, ClusterChanged,
     LedgerDamaged, StorageUnavailable. What concerns one topic is in the plan's failures.
     """
+    with KafkaClient(job.kafka) as client:
+        plan, _ = plan_by(client, job, newest, slots, loss_allowed=loss_allowed)
+    return plan
+
+
+def plan_by(
+    client: KafkaClient, job: Job, newest: Commit | None, slots: int, *, loss_allowed: bool = False
+) -> tuple[LoadPlan, ClusterListing]:
+    """As `plan_load`, by a client that the caller asks more of; also what the cluster said of the topics."""
     position = newest.position if newest else Position()
     timeout_ms = job.kafka.request_timeout_ms
-    with KafkaClient(job.kafka) as client:
-        client.connect(timeout_ms)
-        listing = _list_topics(job, client, position)
-        if newest is not None:
-            identity = read_identity(job.storage, job.name)
-            if identity is not None:
-                identity.check_cluster(listing.cluster_id)
-        failures = _missing_topics(job, listing, position)
-        failures.update(_strangers(job, listing, newest))
-        deadline_s = time.monotonic() + timeout_ms / 1000
-        bounds = read_bounds(client, listing, deadline_s)
-        planned = _plan_topics(job, client, listing, bounds, newest, failures, deadline_s, loss_allowed)
-        sized = estimate_sizes(client, listing, planned, newest)
+    client.connect(timeout_ms)
+    listing = _list_topics(job, client, position)
+    if newest is not None:
+        identity = read_identity(job.storage, job.name)
+        if identity is not None:
+            identity.check_cluster(listing.cluster_id)
+    failures = _missing_topics(job, listing, position)
+    failures.update(_strangers(job, listing, newest))
+    deadline_s = time.monotonic() + timeout_ms / 1000
+    bounds = read_bounds(client, listing, deadline_s)
+    planned = _plan_topics(job, client, listing, bounds, newest, failures, deadline_s, loss_allowed)
+    sized = estimate_sizes(client, listing, planned, newest)
     limits = job.config.limits
     limited = apply_limits(sized, limits.max_bytes, limits.max_records)
-    return LoadPlan(
+    plan = LoadPlan(
         job=job.name,
         cluster_id=listing.cluster_id,
         base_version=newest.version if newest else 0,
@@ -144,6 +152,7 @@ def plan_load(job: Job, newest: Commit | None, slots: int, *, loss_allowed: bool
         failures=failures,
         unlisted=_unlisted(bounds, position),
     )
+    return plan, listing
 
 
 def _unlisted(bounds: Mapping[str, TopicBounds], position: Position) -> dict[TopicPartition, str]:
