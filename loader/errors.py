@@ -73,6 +73,18 @@ class UnusableSchema(LoaderError):
     exit_status = 2
 
 
+class MalformedInput(LoaderError):
+    """A line or a file that cannot be made records of; what was before it is sent."""
+
+    exit_status = 2
+
+
+class RecordsRefused(LoaderError):
+    """Records that the broker does not take, however often they are sent."""
+
+    exit_status = 2
+
+
 class RunAgainLater(LoaderError):
     """Something out of reach that is expected to come back; nothing to fix here."""
 
@@ -100,6 +112,10 @@ class WorkersLost(RunAgainLater):
 
 class RegistryUnavailable(RunAgainLater):
     """The schema registry did not answer, or answered with a fault of its own, until the limit."""
+
+
+class PushFailed(RunAgainLater):
+    """The push gateway did not take the metrics."""
 
 
 class SchemaNotPlanned(RunAgainLater):
