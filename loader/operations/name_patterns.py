@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from loader.errors import ConfigError
 
 MOST_NAMED = 3
+SHORTEST_PART = 3
 
 
 def whole_match(pattern: str | None) -> Callable[[str], bool]:
@@ -35,7 +36,7 @@ def did_you_mean(wanted: str, known: Iterable[str]) -> str:
     """`; did you mean orders-eu or orders-us?`, or "" where no known name is like the wanted one."""
     names = sorted(set(known))
     alike = difflib.get_close_matches(wanted, names, n=MOST_NAMED)
-    if wanted:  # what somebody remembers of a long name is a part of it
+    if len(wanted) >= SHORTEST_PART:  # what somebody remembers of a long name is a part of it
         alike += [each for each in names if wanted.casefold() in each.casefold() and each not in alike]
     if not alike:
         return ""

@@ -100,6 +100,13 @@ def leader_deadline_s() -> float:
     return time.monotonic() + LEADER_PATIENCE_S
 
 
+def few(names: Iterable[str]) -> str:
+    """Some of the names, and how many more there are: a message need not name thousands."""
+    some = sorted(names)
+    shown = ", ".join(some[:MOST_SHOWN])
+    return shown if len(some) <= MOST_SHOWN else f"{shown} and {len(some) - MOST_SHOWN} more"
+
+
 def _look(
     client: KafkaClient,
     listing: ClusterListing,
@@ -168,7 +175,7 @@ def _notes(client: KafkaClient, sizes: LogSizes, configs: TopicConfigs) -> Itera
         yield f"sizes are unknown: this user may not ask {brokers}; they need DESCRIBE on the cluster"
     if configs.denied:
         yield (
-            f"the config of {_few(configs.denied)} is unknown: this user may not see it; it needs"
+            f"the config of {few(configs.denied)} is unknown: this user may not see it; it needs"
             " DESCRIBE_CONFIGS on the topic"
         )
 
@@ -179,16 +186,10 @@ def _unanswered(bounds: Mapping[str, TopicBounds], sizes: LogSizes, configs: Top
         for number, reason in sorted(topic.unlisted.items()):
             by_reason.setdefault(reason, []).append(str(topic.of(number)))
     for reason, partitions in by_reason.items():
-        yield f"{_few(partitions)}: no answer: {reason}"
+        yield f"{few(partitions)}: no answer: {reason}"
     yield from (f"sizes: no answer: {reason}" for reason in sizes.unanswered.values())
     by_reason = {}
     for name, reason in configs.unanswered.items():
         by_reason.setdefault(reason, []).append(name)
     for reason, topics in by_reason.items():
-        yield f"config of {_few(topics)}: no answer: {reason}"
-
-
-def _few(names: Iterable[str]) -> str:
-    some = sorted(names)
-    shown = ", ".join(some[:MOST_SHOWN])
-    return shown if len(some) <= MOST_SHOWN else f"{shown} and {len(some) - MOST_SHOWN} more"
+        yield f"config of {few(topics)}: no answer: {reason}"

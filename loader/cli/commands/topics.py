@@ -32,7 +32,7 @@ def topics_list_command(
         str | None,
         typer.Argument(
             metavar="PATTERN",
-            help="Only topics whose whole name this regular expression matches, as in \\[\\[topics]].pattern.",
+            help="A regular expression for the whole name, as in \\[\\[topics]].pattern.",
             show_default=False,
         ),
     ] = None,
