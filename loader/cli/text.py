@@ -9,8 +9,12 @@ from contextlib import contextmanager, redirect_stderr
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+
+COLUMN_GAP = 2
+"""Spaces between the columns of a table."""
 
 BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -48,6 +52,12 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def hours(milliseconds: int) -> str:
+    """A time to come in hours: 0.4 h, 61 h."""
+    number = milliseconds / 3_600_000
+    return f"{number:.1f} h" if number < 10 else f"{count(round(number))} h"
+
+
 def moment(timestamp_ms: int) -> str:
     """A time in UTC: 2026-11-22 10:15:00Z."""
     return f"{datetime.fromtimestamp(timestamp_ms / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
@@ -58,8 +68,21 @@ def plural(number: int, noun: str) -> str:
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
-def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[str]], title: str = "") -> None:
-    """Print a table to standard output. `columns` maps headings to left or right."""
+def print_table(
+    columns: Mapping[str, str],
+    rows: Iterable[Sequence[str]],
+    title: str = "",
+    spare: Sequence[str] = (),
+) -> None:
+    """Print a table to standard output. `columns` maps headings to left or right.
+
+    spare  headings of columns that a narrow terminal does without, the first one first
+    """
+    console = Console(highlight=False)
+    if console.is_terminal:
+        columns, rows = _fitting(columns, list(rows), spare, console.width)
+    else:
+        console.width = max(console.width, 200)  # a pipe has no width: never cut or fold what a program reads
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for heading, justify in columns.items():
         # Where a terminal is too narrow, names are folded, so that no digit of a number is cut off.
@@ -69,10 +92,22 @@ def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[str]], title
             table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, 200)  # a pipe has no width: never cut or fold what a program reads
     console.print(table)
+
+
+def _fitting(
+    columns: Mapping[str, str], rows: Sequence[Sequence[str]], spare: Sequence[str], width: int
+) -> tuple[Mapping[str, str], Sequence[Sequence[str]]]:
+    """The table without as many of its spare columns as it takes to fit."""
+    headings = list(columns)
+    widths = [max(map(cell_len, cells)) for cells in zip(headings, *rows, strict=True)]
+    kept = dict(zip(headings, widths, strict=True))
+    for heading in spare:
+        if sum(kept.values()) + COLUMN_GAP * (len(kept) - 1) <= width:
+            break
+        del kept[heading]
+    numbers = [number for number, heading in enumerate(headings) if heading in kept]
+    return {each: columns[each] for each in kept}, [[row[number] for number in numbers] for row in rows]
 
 
 def print_json(document: Any) -> None:

@@ -165,7 +165,8 @@ def test_the_documents_of_json_have_these_keys(
         *("splits", "failures", "unlisted"),
     }
     assert keys(plan["partitions"][0]) >= place | {
-        *("log_start_offset", "last_stable_offset", "high_watermark", "is_new")
+        *("log_start_offset", "last_stable_offset", "high_watermark", "is_new", "planned_end_offset"),
+        *("planned_bytes", "lag_offsets", "lag_bytes", "lag_ms", "first_unread_ms", "deleted_in_ms"),
     }
     assert keys(plan["splits"][0]) == {"index", "estimated_bytes", "ranges"}
     assert keys(status) >= {
@@ -173,7 +174,9 @@ def test_the_documents_of_json_have_these_keys(
         "failures",
     }
     assert keys(status["partitions"][0]) == {
-        *("topic", "partition", "next_offset", "end_offset", "lag_offsets")
+        *("topic", "partition", "next_offset", "end_offset", "lag_offsets", "lag_bytes", "lag_ms"),
+        *("held_back_offsets", "first_unread_ms", "deleted_in_ms", "last_version", "last_committed_at_ms"),
+        "complete_up_to_ms",
     }
     assert keys(offsets[0]) >= place | counts | {"version", "run_id", "committed_at_ms"}
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from loader.cli.arguments import CHANGE, LOAD, LOOK, AsJson, ConfigPath, LogFormatOption, end
+from loader.cli.arguments import CHANGE, LOAD, LOOK, AsJson, ConfigPath, LogFormatOption, TopicOption, end
 from loader.cli.engines import EngineName
 from loader.cli.logs import LogFormat, open_log
 
@@ -15,6 +15,11 @@ Processes = Annotated[
     typer.Option(
         min=1, help="Worker processes of --engine local; one per core by default.", show_default=False
     ),
+]
+
+AllPartitions = Annotated[
+    bool,
+    typer.Option("--partitions", help="Show every partition, also where they are many."),
 ]
 
 
@@ -51,19 +56,23 @@ def run_command(
 
 
 @app.command("plan", rich_help_panel=LOAD, epilog="Example: kafka-loader plan conf/quickstart.toml")
-def plan_command(config: ConfigPath, as_json: AsJson = False) -> None:
-    """Show what the next run would load. Writes nothing and never starts Spark."""
+def plan_command(
+    config: ConfigPath, topic: TopicOption = None, partitions: AllPartitions = False, as_json: AsJson = False
+) -> None:
+    """Show what the next run would load, and what it would stop at. Writes nothing, never starts Spark."""
     from loader.cli.plan import plan
 
-    end(config, as_json, lambda: plan(config, as_json))
+    end(config, as_json, lambda: plan(config, topic, partitions, as_json))
 
 
 @app.command("status", rich_help_panel=LOOK, epilog="Example: kafka-loader status conf/quickstart.toml")
-def status_command(config: ConfigPath, as_json: AsJson = False) -> None:
-    """Show where the job stands, per partition, and how far behind Kafka it is."""
+def status_command(
+    config: ConfigPath, topic: TopicOption = None, partitions: AllPartitions = False, as_json: AsJson = False
+) -> None:
+    """Show where the job stands, how far behind Kafka it is, and up to which time it is complete."""
     from loader.cli.status import status
 
-    end(config, as_json, lambda: status(config, as_json))
+    end(config, as_json, lambda: status(config, topic, partitions, as_json))
 
 
 @app.command(
