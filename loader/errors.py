@@ -55,6 +55,12 @@ class ConfigError(LoaderError):
         self.problems, self.source = tuple(problems), source
 
 
+class UnknownTable(ConfigError, KeyError):
+    """A job has no table of that name."""
+
+    __str__ = Exception.__str__  # a KeyError's own would be the message in quotes
+
+
 class AccessDenied(LoaderError):
     """Kafka, the file system or the registry refuses this user; config or permissions need a change."""
 
@@ -141,6 +147,17 @@ class StorageFull(RunAgainLater):
 
 class CommitOutcomeUnknown(RunAgainLater):
     """The commit's move got no answer and could not be read back: delete none of this run's files."""
+
+
+class SnapshotGone(RunAgainLater):
+    """A later commit moved files of a snapshot, or took them away, while they were read: nothing is wrong."""
+
+    def __init__(self, version: int, path: str) -> None:
+        super().__init__(
+            f"{path} is part of commit {version}, and a later commit has moved it or taken it away since. No"
+            " row is lost: the newest commit has them all. Open the tables again."
+        )
+        self.version, self.path = version, path
 
 
 class PathNotFound(LoaderError):

@@ -1,0 +1,145 @@
+"""The tables of a job as views in DuckDB. The only home of duckdb.
+
+Files on local storage DuckDB reads itself, 2 to 3 times as fast as by Arrow, and leaves out row groups by all
+that their statistics tell. What it cannot reach (HDFS), and what no folder tells the dt and hour of (staged
+files), it reads by way of a pyarrow dataset.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import pyarrow as pa
+
+from loader.errors import ConfigError
+from loader.storage.protocol import Storage
+from loader.tables.contents import FOLDER_COLUMNS, Contents, PlacedFile
+from loader.tables.dataset import dataset_of
+from loader.tables.tables import Tables
+from loader.tables.view_names import mentioned, nearest, quoted, view_names
+
+try:
+    import duckdb
+except ImportError as error:
+    raise ConfigError(
+        ["SQL needs DuckDB, which is not installed: pip install 'kafka-hadoop-loader[query]'"]
+    ) from error
+
+T = TypeVar("T")
+
+_FILE_URL = "file://"
+_UNKNOWN_TABLE = re.compile(r'Table with name "?(.+?)"? does not exist')
+
+
+def ask(tables: Tables, sql: str, read: Callable[[duckdb.DuckDBPyRelation], T]) -> T | None:
+    """What `read` makes of the answer to a query; None where SQL has none. Raises as `Tables.query` does."""
+    views = view_names(tables)
+    contents = _contents(tables, {view: views[view] for view in mentioned(sql, views)})
+    connection = duckdb.connect()
+    try:
+        with _told(views), tables.reading(_files(contents)):
+            connection.execute("SET TimeZone = 'UTC'")
+            _add_views(tables, contents, connection)
+            answer = connection.sql(sql)
+            return None if answer is None else read(answer)
+    finally:
+        connection.close()
+
+
+def connected(tables: Tables, connection: duckdb.DuckDBPyConnection | None) -> duckdb.DuckDBPyConnection:
+    """A connection with temporary views of all tables; raises as `Tables.to_duckdb` does."""
+    contents = _contents(tables, view_names(tables))
+    if connection is None:
+        connection = duckdb.connect()
+        connection.execute("SET TimeZone = 'UTC'")
+    with tables.reading(_files(contents)):
+        _add_views(tables, contents, connection)
+    return connection
+
+
+def _contents(tables: Tables, views: Mapping[str, str]) -> dict[str, Contents | pa.Table]:
+    """By the name of a view, what it shows."""
+    found = {table: tables.contents(table) for table in set(views.values())}
+    return {view: found[table] for view, table in views.items()}
+
+
+def _files(contents: Mapping[str, Contents | pa.Table]) -> list[PlacedFile]:
+    return [file for each in contents.values() if isinstance(each, Contents) for file in each.files]
+
+
+@contextmanager
+def _told(views: Collection[str]) -> Iterator[None]:
+    """Raises ConfigError for what DuckDB does not understand, with the views that are named nearly so."""
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise KeyboardInterrupt from error
+    except duckdb.Error as error:
+        told = str(error)
+        unknown = _UNKNOWN_TABLE.search(told)
+        if unknown:  # DuckDB's own proposal is one of its system tables
+            told = re.sub(r"\nDid you mean.*", "", told) + f"\n{nearest(unknown[1], views)}"
+        raise ConfigError([told]) from error
+
+
+def _add_views(
+    tables: Tables, contents: Mapping[str, Contents | pa.Table], connection: duckdb.DuckDBPyConnection
+) -> None:
+    for view, each in contents.items():
+        if isinstance(each, Contents):
+            _add_view(tables.storage, view, each, connection)
+        else:
+            connection.register(view, each)
+
+
+def _add_view(storage: Storage, view: str, contents: Contents, connection: duckdb.DuckDBPyConnection) -> None:
+    """One view, of the files that DuckDB reads itself and of those that Arrow reads for it."""
+    is_local = storage.url.startswith(_FILE_URL)
+    own = [file for file in contents.files if is_local and file.is_published]
+    rest = [file for file in contents.files if not (is_local and file.is_published)]
+    types = connection.from_arrow(contents.schema.empty_table()).types
+    columns = dict(zip(contents.schema.names, map(str, types), strict=True))
+    root = storage.url.removeprefix(_FILE_URL)
+    parts = []
+    for folders in dict.fromkeys(file.folders for file in own):  # DuckDB takes one layout at a time
+        paths = [f"{root}/{file.location}" for file in own if file.folders == folders]
+        parts.append(_selected(connection, _scan(paths, folders, contents.is_uniform), columns))
+    if rest or not parts:
+        name = f"{view} (files)"
+        connection.register(name, dataset_of(storage, rest, contents.schema))
+        parts.append(f"SELECT * FROM {quoted(name)}")
+    rows = " UNION ALL ".join(parts)
+    left_out = contents.left_out_places()
+    if left_out is not None:
+        name = f"{view} (left out)"
+        connection.register(name, left_out)
+        rows = f'SELECT * FROM ({rows}) ANTI JOIN {quoted(name)} USING (topic, "partition", "offset")'
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(view)} AS {rows}")
+
+
+def _scan(paths: Sequence[str], folders: Sequence[str], is_uniform: bool) -> str:
+    """DuckDB's reading of Parquet files in folders of one layout."""
+    literals = ", ".join(_literal(path.replace("[", "[[]")) for path in paths)  # paths here are patterns
+    options = [f"union_by_name = {not is_uniform}", f"hive_partitioning = {bool(folders)}"]
+    if folders:
+        types = {field.name: "DATE" if field.name == "dt" else "INTEGER" for field in FOLDER_COLUMNS}
+        options.append(f"hive_types = {{{', '.join(f'{name}: {types[name]}' for name in folders)}}}")
+    return f"read_parquet([{literals}], {', '.join(options)})"
+
+
+def _selected(connection: duckdb.DuckDBPyConnection, scan: str, columns: Mapping[str, str]) -> str:
+    """A scan with these columns and types: what its files lack is null, and narrower types are cast."""
+    found = connection.sql(f"SELECT * FROM {scan}")
+    types = dict(zip(found.columns, map(str, found.types), strict=True))
+    selected = [
+        quoted(name)
+        if types.get(name) == wanted
+        else f"CAST({quoted(name) if name in types else 'NULL'} AS {wanted}) AS {quoted(name)}"
+        for name, wanted in columns.items()
+    ]
+    return f"SELECT {', '.join(selected)} FROM {scan}"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
