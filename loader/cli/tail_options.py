@@ -1,0 +1,98 @@
+"""What the options of `tail` ask for, and which of them do not go together."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from loader.config.starts import AtOffsets, AtTimestamp, Latest, Start, parse_start
+from loader.errors import ConfigError
+from loader.operations.tail import Newest, TailRequest
+
+DEFAULT_LAST = 10
+
+_SPAN = re.compile(r"(\d{1,9})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TailOptions:
+    """The options as they were typed; None where one was not."""
+
+    topics: tuple[str, ...]
+    last: int | None = None
+    begin: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+    count: int | None = None
+    follows: bool = False
+    group: str | None = None
+
+    def request(self, now_ms: int) -> TailRequest:
+        """What to show. Raises ConfigError, which names every conflict."""
+        problems = list(self._problems())
+        if problems:
+            raise ConfigError(problems)
+        return TailRequest(
+            topics=tuple(dict.fromkeys(self.topics)),
+            begin=self._begin(now_ms),
+            partition=self.partition,
+            follows=self.follows or self.group is not None,
+            group=self.group,
+        )
+
+    def _begin(self, now_ms: int) -> Start | Newest:
+        if self.partition is not None and self.offset is not None:
+            return AtOffsets({self.partition: self.offset})
+        if self.begin is not None:
+            begin = parse_begin(self.begin, now_ms)
+            if self.group is not None and isinstance(begin, AtTimestamp):
+                raise ConfigError(
+                    ["--from: with --group only earliest or latest, for where the group has no position"]
+                )
+            return begin
+        if self.group is not None:
+            return Latest()
+        last = DEFAULT_LAST if self.last is None else self.last
+        is_bounded = self.last is None and self.count is not None
+        return Newest(min(last, self.count or last) if is_bounded else last)
+
+    def _problems(self) -> Iterator[str]:
+        if self.offset is not None and self.partition is None:
+            yield "--offset needs --partition: offsets of one partition mean nothing in another"
+        if self.offset is not None and len(set(self.topics)) > 1:
+            yield "--offset needs one topic: offsets of one mean nothing in another"
+        beginnings = [
+            name
+            for name, value in (("--last", self.last), ("--from", self.begin), ("--offset", self.offset))
+            if value is not None
+        ]
+        if len(beginnings) > 1:
+            yield f"{' and '.join(beginnings)} each say where to begin: keep one"
+        for name, value in (("--last", self.last), ("--partition", self.partition)):
+            if self.group is not None and value is not None:
+                yield f"--group and {name} do not go together: the group says which records come"
+        ends_by_itself = not self.follows and self.group is None
+        if self.count is not None and ends_by_itself and self.begin is None and self.offset is None:
+            yield "--count needs --from, --offset, --follow or --group; the newest N records are --last N"
+
+
+def parse_begin(text: str, now_ms: int) -> Start:
+    """Where --from begins: earliest, latest, a time with its zone, a span before now. Raises ConfigError."""
+    if span := _SPAN.fullmatch(text):
+        return AtTimestamp(max(0, now_ms - int(span[1]) * _SECONDS[span[2]] * 1000))
+    if text in ("earliest", "latest"):
+        return parse_start(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(
+            [
+                f"--from {text}: must be earliest, latest, a time like 2026-11-01T00:00:00Z, or a span before"
+                " now like 2h, 30m or 7d"
+            ]
+        ) from None
+    try:
+        return parse_start({"timestamp": moment})
+    except ValueError as error:
+        raise ConfigError([f"--from: {error}"]) from None
