@@ -1,10 +1,12 @@
-"""Whether the files of one commit hold each row that it counts, once, and no other.
+"""Whether the files of a commit hold each row that it counts, once, and no other.
 
-A bit for each offset of the commit's ranges is what this takes of memory, however many files there are.
+Commits that took files of others away are looked at together with those: rows that one of them loaded lie in
+a file of another. A bit for each offset of their ranges is what this takes of memory, however many files
+there are.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from loader.commits.record import Commit
 from loader.errors import RECORD_LOSS, PathNotFound, UnreadableFile
 from loader.operations.findings import MOST_NAMED, RESTORE, Findings, OffsetSample, name_stretches
+from loader.planning.covered import without_overlaps
 from loader.storage.protocol import Storage
 from loader.tables.footers import Footer, footer_of
 from loader.tables.offsets import RowOffsets, read_offsets
@@ -39,63 +42,69 @@ class FileProof:
 
 @dataclass(slots=True)
 class CommitProof:
-    """Looks at the files of one commit, each once.
+    """Looks at the files of one commit, or of several together, each once.
 
     removed        paths of files that later commits took away
-    staged_folder  where files lie that are not published yet; None for a commit that is published
+    staged_folders where files lie that are not published yet, by the version of their commit
     deep           whether every page of every column is decoded as well
     """
 
     storage: Storage
-    commit: Commit
+    commits: Sequence[Commit]
     removed: set[str]
-    staged_folder: str | None
+    staged_folders: Mapping[int, str]
     deep: bool
     findings: Findings
     _ranges: "_Ranges" = field(init=False)
 
     def __post_init__(self) -> None:
-        self._ranges = _Ranges(self.commit.ranges)
+        self._ranges = _Ranges(without_overlaps(each for commit in self.commits for each in commit.ranges))
 
     def prove(self) -> list[FileProof]:
         """Look at every file, then at what they hold together; what is wrong goes to the findings."""
-        files = [file for file in self.commit.files if file.path not in self.removed]
-        proofs = [self._prove_file(file) for file in files]
-        if len(files) < len(self.commit.files):
-            self.findings.note(
-                f"commit {self.commit.version}: later commits took files of it away; how many rows it has is"
-                " not counted again"
-            )
-            return proofs
+        proofs = [
+            self._prove_file(commit, file)
+            for commit in self.commits
+            for file in commit.files
+            if file.path not in self.removed
+        ]
         uncounted = [proof.file for proof in proofs if not proof.is_counted]
         for loaded, seen in self._ranges:
             self._prove_range(loaded, seen, uncounted)
         return proofs
 
-    def _prove_file(self, file: DataFile) -> FileProof:
-        staged = [f"{self.staged_folder}/{file.staged_name}", file.path] if self.staged_folder else []
+    @property
+    def _name_of_all(self) -> str:
+        versions = [str(commit.version) for commit in self.commits]
+        if len(versions) == 1:
+            return f"commit {versions[0]}"
+        return f"commits {', '.join(versions[:MOST_NAMED])}{' …' if len(versions) > MOST_NAMED else ''}"
+
+    def _prove_file(self, commit: Commit, file: DataFile) -> FileProof:
+        folder = self.staged_folders.get(commit.version)
+        staged = [f"{folder}/{file.staged_name}", file.path] if folder else []
         # Once more at its place at the end: a run may be publishing it.
         for path in (file.path, *staged):
             try:
-                return self._prove_at(path, file)
+                return self._prove_at(path, commit, file)
             except PathNotFound:
                 continue
         self.findings.problem(
             "file-missing",
             f"{self._name(file.path)} is missing, with {file.row_count} rows of"
-            f" {', '.join(map(str, file.ranges))}, which commit {self.commit.version} added",
+            f" {', '.join(map(str, file.ranges))}, which commit {commit.version} added",
             file.path,
             FILE_CHOICES,
         )
         return FileProof(file, None, is_counted=False)
 
-    def _prove_at(self, path: str, file: DataFile) -> FileProof:
+    def _prove_at(self, path: str, commit: Commit, file: DataFile) -> FileProof:
         """Look at a file where it may lie. Raises PathNotFound, and has told nothing then."""
         found_bytes = self.storage.status(path).size_bytes
         is_counted, broken = False, ""
         try:
             with opened(self.storage, path) as parquet:
-                self._prove_footer(parquet, file, path)
+                self._prove_footer(parquet, commit, file, path)
                 if not file.is_replay:  # these are held against the quarantine when all files are known
                     self._prove_offsets(parquet, file)
                 is_counted = True
@@ -107,7 +116,7 @@ class CommitProof:
             self.findings.problem(
                 "file-size",
                 f"{self._name(path)} has {found_bytes} bytes, but {file.size_bytes} by commit"
-                f" {self.commit.version}",
+                f" {commit.version}",
                 file.path,
                 FILE_CHOICES,
             )
@@ -115,19 +124,21 @@ class CommitProof:
             self.findings.problem("file-broken", broken, file.path, FILE_CHOICES)
         return FileProof(file, path, is_counted)
 
-    def _prove_footer(self, parquet: pq.ParquetFile, file: DataFile, path: str) -> None:
+    def _prove_footer(self, parquet: pq.ParquetFile, commit: Commit, file: DataFile, path: str) -> None:
         try:
             footer = footer_of(parquet.metadata, path, file.size_bytes)
         except UnreadableFile as error:
             wrong = str(error)
         else:
-            wrong = "another program wrote it" if footer is None else "; ".join(self._wrong(footer, file))
+            wrong = (
+                "another program wrote it" if footer is None else "; ".join(self._wrong(footer, commit, file))
+            )
         if wrong:
             self.findings.problem("footer", f"{self._name(path)}: {wrong}", file.path, FILE_CHOICES)
 
-    def _wrong(self, footer: Footer, file: DataFile) -> Iterator[str]:
+    def _wrong(self, footer: Footer, commit: Commit, file: DataFile) -> Iterator[str]:
         """What the footer says otherwise than the commit."""
-        commit, found = self.commit, footer.file
+        found = footer.file
         topic = commit.position.topics.get(file.ranges[0].topic)
         facts: list[tuple[str, object, object]] = [
             ("job_id", footer.job_id, commit.job_id),
@@ -140,7 +151,7 @@ class CommitProof:
             ("min_timestamp_ms", found.min_timestamp_ms, file.min_timestamp_ms),
             ("max_timestamp_ms", found.max_timestamp_ms, file.max_timestamp_ms),
         ]
-        if commit.operation == "load":  # a repair lists the files of all runs before it
+        if commit.operation != "repair":  # a repair lists the files of all runs before it
             facts.append(("run_id", footer.run_id, commit.run_id))
         for name, said, expected in facts:
             if said != expected:
@@ -159,11 +170,9 @@ class CommitProof:
             before = np.concatenate([[last_offsets.get(name, -1)], rows.offsets[:-1]])
             falling[name].add(rows.offsets[rows.offsets < before])
             last_offsets[name] = int(rows.offsets[-1])
-        version = self.commit.version
-        self._tell(file, "offset-stranger", strangers, f"which commit {version} did not load")
-        self._tell(
-            file, "offset-twice", doubled, f"which are in this or another file of commit {version} too"
-        )
+        of_all = self._name_of_all
+        self._tell(file, "offset-stranger", strangers, f"which {of_all} did not load")
+        self._tell(file, "offset-twice", doubled, f"which are in this or another file of {of_all} too")
         self._tell(file, "offset-order", falling, "which come behind higher ones")
 
     def _tell(self, file: DataFile, kind: str, samples: dict[str, OffsetSample], why: str) -> None:
@@ -185,12 +194,12 @@ class CommitProof:
             self._prove_count(loaded, "quarantined records", expected, found, seen)
 
     def _prove_count(self, loaded: LoadedRange, what: str, expected: int, found: int, seen: "_Seen") -> None:
-        wanted, version = loaded.range, self.commit.version
+        wanted, of_all = loaded.range, self._name_of_all
         missing = expected - found
         if missing < 0:
             self.findings.problem(
                 "counts",
-                f"{wanted}: the files of commit {version} hold {found} different offsets, but it counts"
+                f"{wanted}: the files of {of_all} hold {found} different offsets, but counted are"
                 f" {expected} {what}",
             )
         if missing > 0:
@@ -199,7 +208,7 @@ class CommitProof:
             without = name_stretches(seen.offsets.unseen(MOST_NAMED + 1))
             self.findings.problem(
                 "offset-missing",
-                f"{wanted}: {missing} of {expected} {what} are in no file of commit {version}; offsets"
+                f"{wanted}: {missing} of {expected} {what} are in no file of {of_all}; offsets"
                 f" without a row: {without}{others}",
                 choices=FILE_CHOICES,
             )
@@ -228,9 +237,9 @@ class _Seen:
 
 
 class _Ranges:
-    """The ranges of a commit, with the offsets of each that were seen."""
+    """The ranges of some commits, with the offsets of each that were seen."""
 
-    def __init__(self, ranges: tuple[LoadedRange, ...]) -> None:
+    def __init__(self, ranges: Iterable[LoadedRange]) -> None:
         self._by_partition: defaultdict[tuple[str, int], list[LoadedRange]] = defaultdict(list)
         for loaded in sorted(ranges, key=lambda each: each.range):
             self._by_partition[loaded.range.topic, loaded.range.partition].append(loaded)

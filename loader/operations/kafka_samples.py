@@ -25,8 +25,9 @@ from loader.kafka_source.watermarks import read_bounds
 from loader.operations.file_proof import FileProof
 from loader.operations.findings import RESTORE, Findings
 from loader.operations.job import Job
-from loader.operations.ledger_proof import Ledger, LoadedPartition
+from loader.operations.ledger import Ledger, LoadedPartition
 from loader.planning.bounds import TopicBounds
+from loader.planning.covered import cut
 from loader.records.decoder import decode
 from loader.records.schema import RAW_SCHEMA
 from loader.tables.opening import opened
@@ -124,7 +125,12 @@ def choose_samples(job: Job, ledger: Ledger, rng: random.Random, findings: Findi
         kept = _kept(partition, loaded, bounds[partition.topic], job.kafka.isolation, findings)
         topic_id = ledger.topic_ids[partition.topic]
         if kept is not None:
-            samples.by_partition[partition] = [Sample(each, topic_id) for each in _places(kept, rng)]
+            samples.by_partition[partition] = [
+                Sample(part, topic_id)
+                for each in _places(kept, rng)
+                for part, is_loaded in cut(each, {partition: loaded.stretches})
+                if is_loaded
+            ]
     return samples
 
 

@@ -1,11 +1,11 @@
 """Whether the commits of a job follow from one another: no number missing, no offset left out or doubled.
 
-Asks the ledger only. Each commit's ranges begin where the ones before it ended, and its position is what
-they lead to. Where a commit is missing or damaged, the ones after it are judged from their own beginning.
+Asks the ledger only. What a load loaded begins where the position stood, and leads to the position after it;
+only a person moves it otherwise, and the commit says so. Offsets are loaded again only in the place of what
+they were before. Where a commit is missing or damaged, the ones after it are judged from their own beginning.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from loader.commits.identity import read_identity
 from loader.commits.log import CommitLog
@@ -14,53 +14,18 @@ from loader.commits.record import Commit
 from loader.errors import REPAIR, LedgerDamaged, PathNotFound, StorageUnavailable
 from loader.operations.findings import RESTORE, Findings
 from loader.operations.job import Job
+from loader.operations.ledger import Ledger, LoadedPartition
+from loader.planning.covered import cut
 from loader.values import (
     LoadedRange,
     OffsetRange,
     PartitionPosition,
     Position,
-    RangeCounts,
-    TopicPartition,
     TopicPosition,
     layout,
 )
 
 LEDGER_CHOICES = (RESTORE, REPAIR)
-
-
-@dataclass(slots=True)
-class LoadedPartition:
-    """What all commits together loaded of one partition."""
-
-    start_offset: int
-    end_offset: int
-    counts: RangeCounts = field(default_factory=RangeCounts)
-
-
-@dataclass(slots=True)
-class Ledger:
-    """The commits that count and can be read, taken together.
-
-    job_id      "" where there is no commit
-    newest      None where there is no commit
-    damaged     numbers of commits that cannot be read
-    listed      paths of the files that some commit added and none took away
-    removed     paths of those that were taken away
-    """
-
-    job_id: str = ""
-    versions: list[int] = field(default_factory=list)
-    newest: Commit | None = None
-    damaged: set[int] = field(default_factory=set)
-    listed: set[str] = field(default_factory=set)
-    removed: set[str] = field(default_factory=set)
-    partitions: dict[TopicPartition, LoadedPartition] = field(default_factory=dict)
-
-    @property
-    def topic_ids(self) -> dict[str, str]:
-        """Of every topic that was loaded."""
-        topics = self.newest.position.topics if self.newest else {}
-        return {name: topic.topic_id for name, topic in topics.items()}
 
 
 def prove_ledger(job: Job, findings: Findings) -> Ledger:
@@ -159,11 +124,9 @@ class _Chain:
                 commit.version,
             )
         for loaded in sorted(commit.ranges, key=lambda each: each.range):
-            self._take_range(commit.version, loaded)
+            self._take_range(commit, loaded)
         self._take_position(commit)
-        ledger.listed |= {file.path for file in commit.files}
-        ledger.listed -= {*commit.removed_files}
-        ledger.removed |= {*commit.removed_files}
+        ledger.take_files(commit)
         ledger.versions.append(commit.version)
         ledger.newest = commit
 
@@ -172,13 +135,13 @@ class _Chain:
         newest = self.ledger.newest
         for partition, place in newest.position if newest else ():
             known = self.ledger.partitions.get(partition)
-            reached = known.end_offset if known else 0
+            reached = known.next_offset if known else 0
             if reached < place.next_offset and (known or self._position is None):
                 hole = OffsetRange(partition.topic, partition.partition, reached, place.next_offset)
                 self._tell_hole(hole, "the position")
 
-    def _take_range(self, version: int, loaded: LoadedRange) -> None:
-        wanted, counts = loaded.range, loaded.counts
+    def _take_range(self, commit: Commit, loaded: LoadedRange) -> None:
+        version, wanted, counts = commit.version, loaded.range, loaded.counts
         if counts.explained_count != wanted.offset_count:
             self.tell(
                 f"{wanted} has {wanted.offset_count} offsets, but its counts explain"
@@ -187,19 +150,39 @@ class _Chain:
                 "counts",
             )
         known = self.ledger.partitions.setdefault(
-            wanted.topic_partition, LoadedPartition(wanted.start_offset, wanted.start_offset)
+            wanted.topic_partition,
+            LoadedPartition(wanted.start_offset, wanted.start_offset, wanted.start_offset),
         )
-        if known.end_offset < wanted.start_offset:
-            hole = OffsetRange(wanted.topic, wanted.partition, known.end_offset, wanted.start_offset)
-            self._tell_hole(hole, f"commit {version}")
-        if known.end_offset > wanted.start_offset:
+        if commit.operation != "backfill" and known.next_offset > wanted.start_offset:
             self.tell(
-                f"{wanted} begins below offset {known.end_offset}, up to which commits before it have loaded",
+                f"{wanted} begins below offset {known.next_offset}, up to which commits before it have"
+                " loaded",
                 version,
                 "range-overlap",
             )
-        known.end_offset = max(known.end_offset, wanted.end_offset)
-        known.counts += counts
+        else:
+            self._prove_again(version, loaded, known)
+        if commit.operation != "backfill":
+            if known.next_offset < wanted.start_offset:
+                hole = OffsetRange(wanted.topic, wanted.partition, known.next_offset, wanted.start_offset)
+                self._tell_hole(hole, f"commit {version}")
+            known.next_offset = max(known.next_offset, wanted.end_offset)
+        known.take(loaded)
+
+    def _prove_again(self, version: int, loaded: LoadedRange, known: LoadedPartition) -> None:
+        """Offsets that were loaded before are loaded again only in their place, and others never are."""
+        wanted = loaded.range
+        parts = list(cut(wanted, {wanted.topic_partition: known.stretches}))
+        if loaded.replaced is None:
+            for part, is_covered in parts:
+                if is_covered:
+                    self.tell(
+                        f"{wanted} has {part}, which commits before it have loaded", version, "range-overlap"
+                    )
+        elif not all(is_covered for _, is_covered in parts):
+            self.tell(
+                f"{wanted} replaces offsets that no commit before it has loaded", version, "range-overlap"
+            )
 
     def _tell_hole(self, hole: OffsetRange, behind: str) -> None:
         self.tell(
@@ -208,7 +191,8 @@ class _Chain:
         )
 
     def _take_position(self, commit: Commit) -> None:
-        stated, ranges = commit.position, [loaded.range for loaded in commit.ranges]
+        stated = commit.position
+        ranges = [] if commit.operation == "backfill" else [loaded.range for loaded in commit.ranges]
         before = _before(stated, ranges) if self._position is None else self._position
         ids = {loaded.topic: _topic_id(stated, loaded.topic) for loaded in ranges}
         for topic, known in before.topics.items():
@@ -222,6 +206,11 @@ class _Chain:
             self._position = before.advanced(ranges, ids, {place: at.leader_epoch for place, at in stated})
         except ValueError:  # a hole or an overlap, which is told where the ranges are
             self._position = stated
+        if commit.operation == "set_position":
+            self._position = _moved(self._position, stated)
+            for partition, place in stated:
+                if partition in self.ledger.partitions:
+                    self.ledger.partitions[partition].next_offset = place.next_offset
         expected, found = dict(self._position), dict(stated)
         wrong = [
             f"{partition} {_said(found.get(partition))}, not {_said(expected.get(partition))}"
@@ -237,8 +226,24 @@ class _Chain:
             )
 
 
+def _moved(before: Position, stated: Position) -> Position:
+    """The position after a person moved partitions to where `stated` has them."""
+    places: dict[str, dict[int, PartitionPosition]] = {}
+    for partition, place in before:
+        to = stated.of(partition)
+        is_moved = to is not None and to.next_offset != place.next_offset
+        found = place.moved(to.next_offset, to.leader_epoch) if to is not None and is_moved else place
+        places.setdefault(partition.topic, {})[partition.partition] = found
+    return Position(
+        {name: TopicPosition(topic.topic_id, places.get(name, {})) for name, topic in before.topics.items()}
+    )
+
+
 def _said(place: PartitionPosition | None) -> str:
-    return "none" if place is None else f"{place.next_offset} (leader epoch {place.leader_epoch})"
+    if place is None:
+        return "none"
+    reached = "" if place.reached_offset is None else f", reached {place.reached_offset}"
+    return f"{place.next_offset} (leader epoch {place.leader_epoch}{reached})"
 
 
 def _topic_id(position: Position, topic: str) -> str:

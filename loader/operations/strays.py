@@ -1,12 +1,13 @@
 """Files in the topics' folders that no commit lists: readers of a folder see them, this loader never does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from loader.commits.log import CommitLog
+from loader.commits.publish import is_published
 from loader.errors import REPAIR, Choice, PathNotFound, UnreadableFile
 from loader.operations.findings import MOVE_AWAY, Findings
 from loader.operations.job import Job
-from loader.operations.ledger_proof import Ledger
+from loader.operations.ledger import Ledger
 from loader.storage.protocol import FileStatus
 from loader.tables.footers import Footer, read_footer
 from loader.values import layout
@@ -14,7 +15,7 @@ from loader.values import layout
 
 def find_strays(job: Job, ledger: Ledger, findings: Findings) -> None:
     """Tell of every file that no commit lists: a problem where it is of this job, else a note."""
-    known = ledger.listed
+    known = {*ledger.listed, *_waiting_to_go(job, ledger)}
     later: set[str] | None = None
     for file in _topic_files(job, ledger):
         if file.path in known:
@@ -35,6 +36,14 @@ def find_strays(job: Job, ledger: Ledger, findings: Findings) -> None:
             later = _later_paths(job, ledger) if later is None else later
             if file.path not in later:
                 _tell(footer, name, ledger, findings)
+
+
+def _waiting_to_go(job: Job, ledger: Ledger) -> Sequence[str]:
+    """Files that the newest commit took away, as long as it is not published."""
+    newest = ledger.newest
+    if newest is None or not newest.removed_files or is_published(job.storage, job.name, newest):
+        return ()
+    return newest.removed_files
 
 
 def _tell(footer: Footer, name: str, ledger: Ledger, findings: Findings) -> None:

@@ -7,7 +7,7 @@ it counts; what lies beside them must not be this job's.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loader.commits.log import CommitLog
@@ -18,7 +18,8 @@ from loader.operations.file_proof import CommitProof, FileProof
 from loader.operations.findings import Findings, Problem
 from loader.operations.job import Job
 from loader.operations.kafka_samples import Compared, Samples, choose_samples, compare_samples
-from loader.operations.ledger_proof import LEDGER_CHOICES, Ledger, prove_ledger
+from loader.operations.ledger import Ledger, connected
+from loader.operations.ledger_proof import LEDGER_CHOICES, prove_ledger
 from loader.operations.replay_proof import prove_replays
 from loader.operations.strays import find_strays
 from loader.values import OffsetRange, RangeCounts, TopicPartition, layout
@@ -115,31 +116,50 @@ def _prove_files(
     job: Job, ledger: Ledger, samples: Samples | None, findings: Findings, *, deep: bool
 ) -> tuple[int, int]:
     """Look at the files of every commit; how many there are, and their bytes by the ledger."""
-    log = CommitLog(job.storage, job.name)
     file_count = size_bytes = 0
     apart: list[FileProof] = []
-    for version in ledger.versions:
-        try:
-            commit = log.read(version)
-        except (LedgerDamaged, PathNotFound) as error:  # since it was read before
-            findings.problem("commit", error.args[0], layout.commit_path(job.name, version), LEDGER_CHOICES)
-            continue
-        staged_folder = _staged_folder(job, commit) if version == ledger.versions[-1] else None
-        proofs = CommitProof(job.storage, commit, ledger.removed, staged_folder, deep, findings).prove()
+    for commits in _together(job, ledger, findings):
+        newest = commits[-1] if commits[-1].version == ledger.versions[-1] else None
+        staged_folder = None if newest is None else _staged_folder(job, newest)
+        staged = {} if newest is None or staged_folder is None else {newest.version: staged_folder}
+        proofs = CommitProof(job.storage, commits, ledger.removed, staged, deep, findings).prove()
         file_count += len(proofs)
         size_bytes += sum(proof.file.size_bytes for proof in proofs)
         apart += [proof for proof in proofs if proof.file.is_quarantine or proof.file.is_replay]
-        waiting = sum(proof.path not in (None, proof.file.path) for proof in proofs)
-        if staged_folder is not None:
-            findings.note(
-                f"commit {version} is not published yet: {waiting} of its {len(proofs)} files wait in"
-                f" {staged_folder}; the next `kafka-loader run CONFIG` makes them visible"
-            )
+        if newest is not None and staged_folder is not None:
+            _note_unpublished(newest, proofs, staged_folder, findings)
         if samples is not None:
             for proof in proofs:
                 samples.offer(proof)
     prove_replays(job.storage, apart, findings)
     return file_count, size_bytes
+
+
+def _together(job: Job, ledger: Ledger, findings: Findings) -> Iterator[list[Commit]]:
+    """The commits, those together whose files hold rows of one another."""
+    log = CommitLog(job.storage, job.name)
+    for versions in connected(ledger.versions, ledger.together):
+        commits = []
+        for version in versions:
+            try:
+                commits.append(log.read(version))
+            except (LedgerDamaged, PathNotFound) as error:  # since it was read before
+                path = layout.commit_path(job.name, version)
+                findings.problem("commit", error.args[0], path, LEDGER_CHOICES)
+        if commits:
+            yield commits
+
+
+def _note_unpublished(
+    newest: Commit, proofs: Sequence[FileProof], staged_folder: str, findings: Findings
+) -> None:
+    added = {file.path for file in newest.files}
+    own = [proof for proof in proofs if proof.file.path in added]
+    waiting = sum(proof.path not in (None, proof.file.path) for proof in own)
+    findings.note(
+        f"commit {newest.version} is not published yet: {waiting} of its {len(own)} files wait in"
+        f" {staged_folder}; the next `kafka-loader run CONFIG` makes them visible"
+    )
 
 
 def _staged_folder(job: Job, commit: Commit) -> str | None:

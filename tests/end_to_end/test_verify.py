@@ -153,7 +153,11 @@ def test_a_sound_destination_is_proven_with_its_numbers(prepared: Job) -> None:
         "quarantined_count",
         *("size_bytes", "deep", "compared", "partitions", "problems", "notes", "unanswered"),
     }
-    files = [path for path in prepared.folder.paths() if path.endswith(".parquet")]
+    files = [
+        path
+        for path in prepared.folder.paths()
+        if path.endswith(".parquet") and not path.startswith("_loader/")
+    ]
     assert (report["row_count"], report["file_count"]) == (len(records), len(files))
     assert report["size_bytes"] == sum(len(prepared.folder.read(path)) for path in files)
 
@@ -578,7 +582,7 @@ def counts_that_explain_less(copy: Copy) -> list[Found]:
     lossy_range(copy, 1, row_count=9)
     return [
         ("counts", path_of(copy, 1), f"{LOSSY}-0[10, 20) has 10 offsets, but its counts explain 9"),
-        ("counts", None, "hold 10 different offsets, but it counts 9 rows"),
+        ("counts", None, "hold 10 different offsets, but counted are 9 rows"),
     ]
 
 
@@ -618,7 +622,7 @@ def test_a_ledger_of_which_nothing_can_be_read_ends_with_its_choices(copy: Copy)
 
 
 def test_files_of_a_job_whose_whole_ledger_is_gone_are_strays(copy: Copy) -> None:
-    files = sorted(path for path in copy.job.folder.paths() if path.endswith(".parquet"))
+    files = sorted(path for path in copy.job.folder.paths() if not path.startswith("_loader/"))
     shutil.rmtree(copy.root / "_loader")
 
     ended = verified(copy.job)
