@@ -148,7 +148,10 @@ def _protocol(group: GroupView) -> str:
 def _lag(group: GroupView) -> str:
     if group.positions is None:
         return UNKNOWN
-    return NONE if group.lag is None else text.count(group.lag)
+    if group.lag is None:
+        return NONE
+    is_more = any(each.next_offset is not None and each.lag is None for each in group.positions)
+    return f"{'>=' if is_more else ''}{text.count(group.lag)}"
 
 
 def _position_row(each: GroupPosition) -> list[str]:

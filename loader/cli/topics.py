@@ -1,7 +1,7 @@
 """`kafka-loader topics`: what the cluster has, as a list, and one topic in full. Reads only."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from loader.operations.topics import look_at_topic, look_at_topics
 
 CLIENT_ID = "kafka-loader-topics"
 UNKNOWN = "?"
+RATE_SPAN = f"{RATE_SECONDS // 60} min"
 UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "min": 60_000, "s": 1000}
 
 
@@ -43,10 +44,10 @@ def list_topics(
             [
                 each.name,
                 f"{len(each.partitions)} x{each.replication}",
-                _known(each.begin_offset),
-                _known(each.end_offset),
-                _size(each.size_bytes),
-                _rate(each.records_per_s),
+                _sum((of.begin_offset for of in each.partitions), text.count),
+                _sum((of.end_offset for of in each.partitions), text.count),
+                _sum((of.size_bytes for of in each.partitions), text.size),
+                _sum((of.recent_count for of in each.partitions), _rate),
                 retention(each.config),
                 *(["yes" if each.in_job else ""] if job else ()),
             ]
@@ -72,8 +73,9 @@ def show_topic(name: str, config: Path | None, servers: str | None, as_json: boo
     text.say(f"topic {topic.name}, id {topic.topic_id}, of cluster {view.cluster_id}")
     text.say(
         f"{text.plural(len(topic.partitions), 'partition')}, replication {topic.replication},"
-        f" {_known(topic.offset_count)} offsets, {_size(topic.size_bytes)},"
-        f" {_rate(topic.records_per_s)} records/s over the last {span(RATE_SECONDS * 1000)}"
+        f" {_sum((each.offset_count for each in topic.partitions), text.count)} offsets,"
+        f" {_sum((each.size_bytes for each in topic.partitions), text.size)},"
+        f" {_sum((each.recent_count for each in topic.partitions), _rate)} records/s over {RATE_SPAN}"
     )
     text.say(f"retention: {retention(topic.config)}")
     if job:
@@ -151,8 +153,17 @@ def _summary(view: TopicsView, job: JobConfig | None) -> str:
     loaded = f", {sum(bool(each.in_job) for each in view.topics)} in job {job.job.name}" if job else ""
     return (
         f"{text.plural(len(view.topics), 'topic')} with {text.plural(partitions, 'partition')} in cluster"
-        f" {view.cluster_id}{loaded}; records/s over the last {span(RATE_SECONDS * 1000)}"
+        f" {view.cluster_id}{loaded}; records/s over {RATE_SPAN}"
     )
+
+
+def _sum(values: Iterable[int | None], shown: Callable[[int], str]) -> str:
+    """The sum of what is known; >= says that there is more."""
+    numbers = list(values)
+    known = [each for each in numbers if each is not None]
+    if numbers and not known:
+        return UNKNOWN
+    return f"{'>=' if len(known) < len(numbers) else ''}{shown(sum(known))}"
 
 
 def _known(number: int | None) -> str:
@@ -163,10 +174,9 @@ def _size(number: int | None) -> str:
     return UNKNOWN if number is None else text.size(number)
 
 
-def _rate(records_per_s: float | None) -> str:
-    """Three digits or more: 0.02, 1.5, 1,234."""
-    if records_per_s is None:
-        return UNKNOWN
+def _rate(recent_count: int) -> str:
+    """Records per second, in three digits or more: 0.02, 12.5, 1,234."""
+    records_per_s = recent_count / RATE_SECONDS
     if records_per_s >= 100 or records_per_s == 0:
         return f"{records_per_s:,.0f}"
     return f"{records_per_s:.2f}" if records_per_s < 10 else f"{records_per_s:.1f}"

@@ -24,7 +24,8 @@ app.add_typer(topics_app, name="topics", rich_help_panel=KAFKA)
     help="List topics; with --config, also which of them the job loads.\n\n"
     "Begin, end and size are sums over the partitions: first offsets, high watermarks, and bytes of the"
     " leaders' logs, one copy. Records may be fewer than offsets. records/s is the average of the last 10"
-    " minutes, by the records' timestamps. Retention by size is that of each partition.",
+    " minutes, by the records' timestamps. Retention by size is that of each partition. Where a broker does"
+    " not answer, >= stands before what the others hold.",
     epilog="Example: kafka-loader topics 'flights.*' --config conf/quickstart.toml",
 )
 def topics_list_command(
