@@ -14,7 +14,7 @@ import typer
 
 import loader
 from loader.cli.arguments import INTERRUPTED, Told
-from loader.cli.commands import groups, infer, jobs, monitoring, produce, quarantine, tail, topics
+from loader.cli.commands import groups, infer, jobs, monitoring, produce, quarantine, query, tail, topics
 from loader.errors import LoaderError
 
 EXIT_STATUS_HELP = (
@@ -30,7 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (jobs, quarantine, topics, tail, produce, groups, infer, monitoring):  # help lists them in this order
+# Help lists them in this order.
+for commands in (jobs, quarantine, query, topics, tail, produce, groups, infer, monitoring):
     app.add_typer(commands.app)
 
 

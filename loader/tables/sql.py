@@ -8,6 +8,7 @@ files), it reads by way of a pyarrow dataset.
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import pyarrow as pa
@@ -28,6 +29,10 @@ except ImportError as error:
 
 T = TypeVar("T")
 
+_NUMBERS = {
+    *("tinyint", "smallint", "integer", "bigint", "hugeint", "float", "double", "decimal"),
+    *("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint"),
+}
 _FILE_URL = "file://"
 _UNKNOWN_TABLE = re.compile(r'Table with name "?(.+?)"? does not exist')
 
@@ -45,6 +50,44 @@ def ask(tables: Tables, sql: str, read: Callable[[duckdb.DuckDBPyRelation], T]) 
             return None if answer is None else read(answer)
     finally:
         connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class TextAnswer:
+    r"""An answer as DuckDB writes each value: bytes that are no ASCII as \xC3, times in UTC, null as None.
+
+    columns   the names, each once
+    numeric   which columns hold numbers
+    has_more  whether there are more rows than were asked for
+    """
+
+    columns: Sequence[str]
+    numeric: Sequence[bool]
+    rows: Sequence[tuple[str | None, ...]]
+    has_more: bool
+
+
+def ask_for_text(tables: Tables, sql: str, limit: int | None) -> TextAnswer | None:
+    """The first `limit` rows of an answer, or all. Raises as `ask` does."""
+
+    def read(answer: duckdb.DuckDBPyRelation) -> TextAnswer:
+        numeric = [each.id in _NUMBERS for each in answer.types]
+        first = answer if limit is None else answer.limit(limit + 1)
+        texts = first.project("CAST(COLUMNS(*) AS VARCHAR)")
+        rows = texts.fetchall()
+        return TextAnswer(texts.columns, numeric, rows[:limit], limit is not None and len(rows) > limit)
+
+    return ask(tables, sql, read)
+
+
+def ask_for_json(tables: Tables, sql: str, limit: int | None) -> Sequence[str]:
+    """The first `limit` rows of an answer, or all, each as one JSON object; else as `ask_for_text`."""
+
+    def read(answer: duckdb.DuckDBPyRelation) -> Sequence[str]:
+        first = answer if limit is None else answer.limit(limit)
+        return [text for (text,) in first.set_alias("__row").project("to_json(__row)").fetchall()]
+
+    return ask(tables, sql, read) or ()
 
 
 def connected(tables: Tables, connection: duckdb.DuckDBPyConnection | None) -> duckdb.DuckDBPyConnection:
