@@ -130,7 +130,7 @@ def _tell_topics(log: EventLog, plan: LoadPlan) -> None:
         offset_count = sum(part.offset_count for part in parts)
         estimated_bytes = sum(part.estimated_bytes for part in parts)
         new_count = sum(each.is_new for each in partitions[topic])
-        new = f", {text.count(new_count)} of them new to this job" if new_count else ""
+        new = f", {text.count(new_count)} new to this job" if new_count else ""
         log.info(
             "topic_planned",
             f"planned {topic}: {text.plural(offset_count, 'offset')}, about {text.size(estimated_bytes)}, of"
@@ -144,16 +144,16 @@ def _tell_topics(log: EventLog, plan: LoadPlan) -> None:
 
 
 def _tell_whole(log: EventLog, plan: LoadPlan) -> None:
-    why = f"since commit {plan.base_version}" if plan.base_version else "to a job that has no commit"
+    since = f" since commit {plan.base_version}" if plan.base_version else ""
     if not plan.splits:
-        log.info("nothing_new", f"nothing new {why}", base_version=plan.base_version)
+        log.info("nothing_new", f"nothing new{since}", base_version=plan.base_version)
         return
     topic_count = len({part.range.topic for part in plan.limited.ranges})
     log.info(
         "planned",
         f"planned {text.plural(plan.offset_count, 'offset')} of {text.plural(topic_count, 'topic')}, about"
         f" {text.size(plan.estimated_bytes)},"
-        f" as {text.plural(len(plan.splits), 'split')}: what is new {why}",
+        f" as {text.plural(len(plan.splits), 'split')}, of what is new{since}",
         base_version=plan.base_version,
         topic_count=topic_count,
         offset_count=plan.offset_count,

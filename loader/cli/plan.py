@@ -9,7 +9,15 @@ from typing import Any
 
 from loader.cli import process, text
 from loader.cli.failures import failure_document, told
-from loader.cli.waiting import FEW_PARTITIONS, age, oldest, only_topic, told_or_unknown
+from loader.cli.waiting import (
+    FEW_PARTITIONS,
+    age,
+    largest,
+    oldest,
+    only_topic,
+    tell_left_out,
+    told_or_unknown,
+)
 from loader.errors import gravest_exit_status
 from loader.operations.outlook import Outlook, PartitionOutlook, look_ahead
 from loader.operations.plan import LoadPlan, read_ledger
@@ -38,7 +46,7 @@ def _print(seen: Outlook, config: Path, topic: str | None, all_partitions: bool)
     made = seen.plan
     is_short = len(seen.partitions) <= FEW_PARTITIONS
     if not is_short or len({each.wanted.topic for each in seen.partitions}) > 1:
-        _print_topics(seen)
+        _print_topics(seen, all_partitions)
         text.say()
     if is_short or all_partitions or topic is not None:
         _print_partitions(seen.partitions, made)
@@ -74,10 +82,12 @@ def _print(seen: Outlook, config: Path, topic: str | None, all_partitions: bool)
         text.warn(f"cannot be loaded: {name}: {told(error, config)}")
 
 
-def _print_topics(seen: Outlook) -> None:
+def _print_topics(seen: Outlook, all_topics: bool) -> None:
+    groups = [list(each) for _, each in groupby(seen.partitions, key=lambda each: each.wanted.topic)]
+    shown = largest(groups, _lag_offsets, all_topics=all_topics)
     rows = []
-    for topic, each in groupby(seen.partitions, key=lambda each: each.wanted.topic):
-        group = list(each)
+    for group in shown:
+        topic = group[0].wanted.topic
         rows.append(
             [
                 topic,
@@ -85,7 +95,7 @@ def _print_topics(seen: Outlook) -> None:
                 text.count(sum(one.planned.offset_count for one in group)),
                 text.size(sum(one.planned_bytes for one in group)),
                 text.count(seen.expected_files.get(topic, 0)),
-                text.count(sum(one.lag_offsets for one in group)),
+                text.count(_lag_offsets(group)),
                 age(oldest(one.lag_ms for one in group)),
                 _soonest(group),
             ]
@@ -104,6 +114,12 @@ def _print_topics(seen: Outlook) -> None:
         rows,
         spare=("lag", "partitions"),
     )
+    total = sum(map(_lag_offsets, groups))
+    tell_left_out(len(groups) - len(shown), total - sum(map(_lag_offsets, shown)))
+
+
+def _lag_offsets(partitions: Sequence[PartitionOutlook]) -> int:
+    return sum(each.lag_offsets for each in partitions)
 
 
 def _print_partitions(partitions: Sequence[PartitionOutlook], made: LoadPlan) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from loader.cli import process, text
 from loader.cli.failures import failure_document, told
-from loader.cli.waiting import FEW_PARTITIONS, age, require_topic, told_or_unknown
+from loader.cli.waiting import FEW_PARTITIONS, age, largest, require_topic, tell_left_out, told_or_unknown
 from loader.operations.standing import Move, PartitionStanding, Standing, TopicStanding, read_standing
 
 
@@ -44,7 +44,7 @@ def _print(
     partitions = [partition for each in topics for partition in each.partitions]
     is_short = len(partitions) <= FEW_PARTITIONS
     if not is_short or len(topics) > 1:
-        _print_topics(topics)
+        _print_topics(topics, all_partitions)
         text.say()
     if is_short or all_partitions or topic is not None:
         _print_partitions(partitions)
@@ -64,7 +64,8 @@ def _print(
         text.warn(f"cannot be loaded: {name}: {told(error, config)}")
 
 
-def _print_topics(topics: Sequence[TopicStanding]) -> None:
+def _print_topics(topics: Sequence[TopicStanding], all_topics: bool) -> None:
+    shown = largest(topics, _lag_offsets, all_topics=all_topics)
     text.print_table(
         {
             "topic": "left",
@@ -86,10 +87,16 @@ def _print_topics(topics: Sequence[TopicStanding]) -> None:
                 *_move(each.last_moved),
                 told_or_unknown(each.complete_up_to_ms, text.moment),
             ]
-            for each in topics
+            for each in shown
         ],
         spare=("last commit", "partitions", "about", "commit"),
     )
+    total = sum(map(_lag_offsets, topics))
+    tell_left_out(len(topics) - len(shown), total - sum(map(_lag_offsets, shown)))
+
+
+def _lag_offsets(topic: TopicStanding) -> int:
+    return sum(each.waiting.lag_offsets for each in topic.partitions if each.waiting)
 
 
 def _print_partitions(partitions: Sequence[PartitionStanding]) -> None:

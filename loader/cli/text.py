@@ -13,6 +13,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
+LEAST_FOLDED = 32
+"""How wide a column of names stays at least, before others are left out for it. Longer names are folded."""
+
 COLUMN_GAP = 2
 """Spaces between the columns of a table."""
 
@@ -100,7 +103,10 @@ def _fitting(
 ) -> tuple[Mapping[str, str], Sequence[Sequence[str]]]:
     """The table without as many of its spare columns as it takes to fit."""
     headings = list(columns)
-    widths = [max(map(cell_len, cells)) for cells in zip(headings, *rows, strict=True)]
+    widths = [
+        min(max(map(cell_len, cells)), LEAST_FOLDED if columns[cells[0]] == "left" else sys.maxsize)
+        for cells in zip(headings, *rows, strict=True)
+    ]
     kept = dict(zip(headings, widths, strict=True))
     for heading in spare:
         if sum(kept.values()) + COLUMN_GAP * (len(kept) - 1) <= width:

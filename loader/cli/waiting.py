@@ -1,6 +1,7 @@
 """What waits in Kafka, as `plan` and `status` show it: how much, how old, of which topics."""
 
 from collections.abc import Callable, Container, Iterable, Sequence
+from heapq import nlargest
 from typing import TypeVar
 
 from loader.cli import text
@@ -11,6 +12,9 @@ T = TypeVar("T")
 
 FEW_PARTITIONS = 20
 """Shown one by one where nobody asks for all; of more, totals of each topic."""
+
+MOST_TOPICS = 50
+"""Shown where nobody asks for all: those with most to load."""
 
 UNKNOWN = "-"
 
@@ -38,6 +42,23 @@ def oldest(ages_ms: Iterable[int | None]) -> int | None:
 def told_or_unknown(value: T | None, tell: Callable[[T], str]) -> str:
     """A value in words, or that it is not known."""
     return UNKNOWN if value is None else tell(value)
+
+
+def largest(topics: Sequence[T], size: Callable[[T], float], *, all_topics: bool) -> list[T]:
+    """The topics to show, in their order: all, or those with most to load."""
+    if all_topics or len(topics) <= MOST_TOPICS:
+        return list(topics)
+    chosen = set(nlargest(MOST_TOPICS, range(len(topics)), key=lambda number: size(topics[number])))
+    return [topic for number, topic in enumerate(topics) if number in chosen]
+
+
+def tell_left_out(topic_count: int, offset_count: int) -> None:
+    """A line below a table of topics that does not show all of them."""
+    if topic_count:
+        text.say(
+            f"… and {text.plural(topic_count, 'topic')} more with {text.plural(offset_count, 'offset')};"
+            " --partitions shows all"
+        )
 
 
 def only_topic(

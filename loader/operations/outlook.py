@@ -6,8 +6,10 @@ does not tell stays unknown; nothing fails by it.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from heapq import nlargest
 
 from loader.commits.record import Commit
 from loader.config.formats import RawFormat
@@ -25,11 +27,15 @@ from loader.planning.file_counts import TimeSpan, count_files
 from loader.planning.limits import LimitedRanges
 from loader.planning.ranges import PlannedPartition
 from loader.planning.retention import Retention, deleted_in_ms, parse_retention
+from loader.planning.splits import SizedRange
 from loader.values import OffsetRange, TopicPartition
 
 RETENTION_KEYS = ("cleanup.policy", "retention.ms", "retention.bytes")
 
 FOLDER_HOURS: Mapping[str, int | None] = {"hour": 1, "day": 24, "none": None}
+
+MOST_ASKED_OF_A_TOPIC = 8
+"""Partitions, for the newest time of each: more would make the plan of a large cluster slower."""
 
 PATIENCE_S = 5.0
 """For brokers that do not answer what is only told to a person."""
@@ -120,13 +126,31 @@ def look_ahead(
 
 
 def _last_times(client: KafkaClient, listing: ClusterListing, plan: LoadPlan) -> dict[TopicPartition, int]:
-    """The newest timestamp of each partition with something to load, where the broker tells."""
-    asked = [sized.range.topic_partition for sized in plan.limited.ranges]
+    """The newest timestamp of each partition with something to load, where the broker tells.
+
+    Partitions of a topic are filled side by side, so only the longest ones are asked for.
+    """
+    by_topic: defaultdict[str, list[SizedRange]] = defaultdict(list)
+    for sized in plan.limited.ranges:
+        by_topic[sized.range.topic].append(sized)
+    asked = [
+        sized.range.topic_partition
+        for each in by_topic.values()
+        for sized in nlargest(MOST_ASKED_OF_A_TOPIC, each, key=lambda sized: sized.offset_count)
+    ]
     try:
         found = read_newest_times(client, listing, asked, time.monotonic() + PATIENCE_S).answered
     except (AccessDenied, UnsupportedBroker):  # of the whole question, so of none
         return {}
-    return {partition: time_ms for partition, time_ms in found.items() if time_ms >= 0}
+    newest: dict[str, int] = {}
+    for partition, time_ms in found.items():
+        newest[partition.topic] = max(time_ms, newest.get(partition.topic, -1))
+    return {
+        partition: found.get(partition, newest[partition.topic])
+        for each in by_topic.values()
+        for partition in (sized.range.topic_partition for sized in each)
+        if newest.get(partition.topic, -1) >= 0
+    }
 
 
 def _retentions(configs: TopicConfigs) -> dict[str, Retention]:
