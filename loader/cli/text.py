@@ -19,6 +19,9 @@ LEAST_FOLDED = 32
 COLUMN_GAP = 2
 """Spaces between the columns of a table."""
 
+WIDEST = 100_000
+"""Columns of a table that is not printed to a terminal."""
+
 BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -85,7 +88,7 @@ def print_table(
     if console.is_terminal:
         columns, rows = _fitting(columns, list(rows), spare, console.width)
     else:
-        console.width = max(console.width, 200)  # a pipe has no width: never cut or fold what a program reads
+        console.width = WIDEST  # a pipe has no width: never cut or fold what a program reads
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for heading, justify in columns.items():
         # Where a terminal is too narrow, names are folded, so that no digit of a number is cut off.
