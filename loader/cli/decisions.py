@@ -91,6 +91,13 @@ def tell_commit(log: EventLog, commit: Commit) -> None:
             start_offset=lost.start_offset,
             end_offset=lost.end_offset,
         )
+    if counts.quarantined_count:
+        log.warning(
+            "quarantined",
+            f"{text.plural(counts.quarantined_count, 'record')} could not be decoded; see"
+            f" kafka-loader quarantine list {log.config}",
+            record_count=counts.quarantined_count,
+        )
     header_keys = sum(loaded.repaired_header_key_count for loaded in commit.ranges)
     if header_keys:
         log.warning(

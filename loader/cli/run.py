@@ -11,7 +11,7 @@ import loader
 from loader.cli import process, text
 from loader.cli.engines import EngineName, open_engine
 from loader.cli.failures import failure_document, told
-from loader.cli.logs import EventLog
+from loader.cli.logs import EventLog, without_logins
 from loader.cli.progress import ProgressListener
 from loader.operations.job import Job
 from loader.operations.load import LoadedTopic, LoadReport, load
@@ -70,18 +70,28 @@ def _run(
     if as_json:
         text.print_json(_document(report, seconds, config) | {"mirror_problem": mirror_problem})
     else:
-        _print(job, report, seconds, config, log)
-    for topic, errors in sorted(report.failures.items()):
-        text.warn(f"not loaded: {topic}: {told(errors[0], config)}")
+        _print(job, report, seconds, config)
+    if not log.is_json:  # where each was told in full when it was left out
+        for topic, errors in sorted(report.failures.items()):
+            text.warn(f"not loaded: {topic}: {without_logins(told(errors[0], config))}")
     if mirror_problem is not None:
-        text.warn(
-            f"position not mirrored to group {job.config.kafka.mirror_group}: {mirror_problem}. What was"
-            " loaded is committed; the next run mirrors it again"
+        group = job.config.kafka.mirror_group
+        log.warning(
+            "not_mirrored",
+            f"position not mirrored to group {group}: {mirror_problem}. What was loaded is committed; the next"
+            " run mirrors it again",
+            group=group,
         )
+    log.info(
+        "ended",
+        f"run {log.run_id} ended with status {report.exit_status} after {text.duration(seconds)}",
+        exit_status=report.exit_status,
+        seconds=round(seconds, 3),
+    )
     return report.exit_status
 
 
-def _print(job: Job, report: LoadReport, seconds: float, config: Path, log: EventLog) -> None:
+def _print(job: Job, report: LoadReport, seconds: float, config: Path) -> None:
     commit = report.commit
     if commit is None:
         what = "nothing committed" if report.failures else "nothing new"
@@ -104,13 +114,6 @@ def _print(job: Job, report: LoadReport, seconds: float, config: Path, log: Even
         told = [f"{text.count(number)} {name}" for name, number in gaps.items() if number]
         if told:
             text.say(f"offsets without a row: {', '.join(told)}")
-        if counts.quarantined_count:
-            log.warning(
-                "quarantined",
-                f"{text.plural(counts.quarantined_count, 'record')} could not be decoded; see"
-                f" kafka-loader quarantine list {config}",
-                record_count=counts.quarantined_count,
-            )
         text.print_table(
             {
                 "topic": "left",
