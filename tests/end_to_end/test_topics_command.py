@@ -49,10 +49,13 @@ def test_a_topic_is_shown_as_other_clients_and_the_brokers_disk_have_it(
     document = look(kafka, *command, topic)
 
     (found,) = document["topics"]
+    topic_id = str(described.topic_id).translate(
+        str.maketrans("+/", "-_")
+    )  # of base64 there are two spellings
     sizes = [size_on_disk(kafka, topic, number) for number in range(3)]
     assert document["cluster_id"] == kafka.cluster_id
     assert document["brokers"] == [{"node_id": 1, "address": kafka.nodes[0].address}]
-    assert (found["topic"], found["topic_id"]) == (topic, str(described.topic_id))
+    assert (found["topic"], found["topic_id"]) == (topic, topic_id)
     assert (found["partition_count"], found["replication"]) == (3, 1)
     assert (found["begin_offset"], found["end_offset"], found["offset_count"]) == (5, 27, 22)
     assert (found["size_bytes"], found["records_per_s"]) == (sum(sizes), 0.0)
@@ -253,9 +256,7 @@ def test_a_config_that_this_user_may_not_see_is_told_and_the_rest_shown(
     assert f"the config of {topic} is unknown: this user may not see it" in ended.errors
 
 
-@pytest.mark.parametrize(
-    "command", [["topics"], ["topics", "show", "t"], ["groups"], ["groups", "show", "g"]]
-)
+@pytest.mark.parametrize("command", [["topics"], ["groups", "show", "g"]], ids=" ".join)
 def test_brokers_that_are_down_end_with_3(command: list[str], new_job: NewJobFunction) -> None:
     (port,) = choose_ports(1)
     servers = {"bootstrap_servers": [f"127.0.0.1:{port}"], "request_timeout_ms": 1000}
