@@ -78,8 +78,8 @@ def _run(
         group = job.config.kafka.mirror_group
         log.warning(
             "not_mirrored",
-            f"position not mirrored to group {group}: {mirror_problem}. What was loaded is committed; the next"
-            " run mirrors it again",
+            f"position not mirrored to group {group}: {mirror_problem}. What was loaded is committed; the"
+            " next run mirrors it again",
             group=group,
         )
     log.info(
