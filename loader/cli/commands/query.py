@@ -37,7 +37,7 @@ def query_command(
     Each topic is a view: orders; "orders.v1", also as orders_v1.
     _offsets tells what each commit loaded, _quarantine what is no row yet.
     SHOW TABLES names all views, DESCRIBE orders the columns of one.
-    Times are in UTC; bytes as DuckDB writes them: decode(value) is their text.
+    Times are in UTC; bytes are printed as text, or as \xC3 where that is none.
     """
     from loader.cli.query import query
 
