@@ -148,8 +148,8 @@ def _run(config: str, with_hdfs: bool, services: ExitStack) -> None:
             demo.note(f"{topic}: {len(rest):,} more records")
         demo.load()
 
-    with demo.step("Which offsets each commit loaded"):
-        demo.command("kafka-loader", "offsets", config)
+    with demo.step("What each commit did"):
+        demo.command("kafka-loader", "history", config)
 
     with demo.step("Prove it: every record of Kafka is in the Parquet once"):
         _query_counts(demo, files, {topic: len(rows) for topic, rows in records.items()}, with_hdfs)

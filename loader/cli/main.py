@@ -14,7 +14,19 @@ import typer
 
 import loader
 from loader.cli.arguments import INTERRUPTED, Told
-from loader.cli.commands import groups, infer, jobs, monitoring, produce, quarantine, query, tail, topics
+from loader.cli.commands import (
+    complete,
+    groups,
+    history,
+    infer,
+    jobs,
+    monitoring,
+    produce,
+    quarantine,
+    query,
+    tail,
+    topics,
+)
 from loader.errors import LoaderError
 
 EXIT_STATUS_HELP = (
@@ -31,7 +43,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # Help lists them in this order.
-for commands in (jobs, quarantine, query, topics, tail, produce, groups, infer, monitoring):
+for commands in (
+    jobs,
+    history,
+    quarantine,
+    query,
+    topics,
+    tail,
+    produce,
+    groups,
+    infer,
+    complete,
+    monitoring,
+):
     app.add_typer(commands.app)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from loader.operations.load import Step
+from loader.operations.listening import Step
 from loader.task import LoadTask
 from loader.values import Advance, Split, SplitResult
 from local_services.kafka import KafkaCluster
@@ -68,8 +68,10 @@ def test_what_is_left_is_loaded_and_the_lost_offsets_are_recorded_for_ever(
     assert (loaded["row_count"], loaded["lost_count"], loaded["lost_ranges"]) == (14, 6, [[20, 26]])
     assert lost_of(job) == [(0, []), (6, [[20, 26]])]
     assert not job.run()["committed"]
-    shown = kafka_loader("offsets", str(job.config), "--json").document
-    assert [(row["lost_count"], row["lost_ranges"]) for row in shown] == [(0, []), (6, [[20, 26]])]
+    listed = kafka_loader("history", str(job.config), "--json").document
+    assert [commit["lost_count"] for commit in listed] == [0, 6]
+    shown = kafka_loader("history", "show", str(job.config), "2", "--json").document
+    assert [loaded["lost_ranges"] for loaded in shown["ranges"]] == [[[20, 26]]]
 
 
 class Sleep(Interruption):

@@ -14,7 +14,7 @@ from .conftest import NewJobFunction
 from .jobs import kafka_loader
 from .producing import messages, produce
 
-COMMANDS = ["run", "plan", "status", "offsets", "verify", "repair"]
+COMMANDS = ["run", "plan", "status", "history", "verify", "repair", "complete"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -113,14 +113,14 @@ def test_plan_and_status_write_nothing_before_and_after_the_first_run(
     produce(kafka, topic, messages(10))
     job = new_job(topic)
 
-    for command in ("plan", "status", "offsets"):
+    for command in ("plan", "status", "history", "complete"):
         assert kafka_loader(command, str(job.config)).status == 0
     assert not (tmp_path / "destination").exists()
 
     job.run()
     produce(kafka, topic, messages(10))
     before = tree(tmp_path / "destination")
-    for command in ("plan", "status", "offsets"):
+    for command in ("plan", "status", "history", "complete"):
         assert kafka_loader(command, str(job.config)).status == 0
     assert tree(tmp_path / "destination") == before
 
@@ -148,9 +148,7 @@ def test_the_documents_of_json_have_these_keys(
     job = new_job(topic)
     plan = job.plan()
     run = job.run()
-    status, offsets = (
-        kafka_loader(name, str(job.config), "--json").document for name in ("status", "offsets")
-    )
+    status = kafka_loader("status", str(job.config), "--json").document
 
     assert keys(run) >= {
         *("run_id", "exit_status", "seconds", "version", "committed", "row_count", "file_count"),
@@ -178,7 +176,6 @@ def test_the_documents_of_json_have_these_keys(
         *("held_back_offsets", "first_unread_ms", "deleted_in_ms", "last_version", "last_committed_at_ms"),
         "complete_up_to_ms",
     }
-    assert keys(offsets[0]) >= place | counts | {"version", "run_id", "committed_at_ms"}
 
 
 def keys(document: Any) -> set[str]:
@@ -205,28 +202,6 @@ def test_status_tells_the_position_and_how_far_behind_it_is(
     assert (behind["version"], behind["partitions"][0]["next_offset"], behind["lag_offsets"]) == (1, 10, 3)
     assert "job job stands at commit 1" in text
     assert "3 offsets behind" in text
-
-
-def test_offsets_tells_what_each_commit_loaded_without_asking_a_broker(
-    kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction
-) -> None:
-    topic, other = new_topic(), new_topic()
-    job = new_job(topic, other)
-    for first in (0, 10, 20):
-        produce(kafka, topic, messages(10, first=first))
-        produce(kafka, other, messages(1))
-        job.run()
-    (port,) = choose_ports(1)
-    job.config.write_text(job.config.read_text().replace(kafka.bootstrap_servers, f"127.0.0.1:{port}"))
-
-    newest = kafka_loader("offsets", str(job.config), "--json", "--topic", topic, "--last", "2").document
-    whole = kafka_loader("offsets", str(job.config), "--json").document
-
-    assert [(each["version"], each["start_offset"], each["end_offset"]) for each in newest] == [
-        (2, 10, 20),
-        (3, 20, 30),
-    ]
-    assert len(whole) == 6
 
 
 def test_a_run_tells_a_person_what_it_did_and_what_to_type_next(

@@ -77,7 +77,7 @@ def test_a_task_can_be_imported_and_run_without_pyspark(
     assert offsets_of(job.records()) == list(range(10))
 
 
-@pytest.mark.parametrize("command", ["plan", "status", "offsets", "run"])
+@pytest.mark.parametrize("command", ["plan", "status", "history", "run"])
 def test_only_work_for_spark_starts_java(
     command: str,
     kafka: KafkaCluster,

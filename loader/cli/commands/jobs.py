@@ -1,4 +1,4 @@
-"""The commands about a job as a whole: plan, run, status, offsets, verify, repair."""
+"""The commands about a job as a whole: plan, run, status, verify, repair."""
 
 from typing import Annotated
 
@@ -73,23 +73,6 @@ def status_command(
     from loader.cli.status import status
 
     end(config, as_json, lambda: status(config, topic, partitions, as_json))
-
-
-@app.command(
-    "offsets",
-    rich_help_panel=LOOK,
-    epilog="Example: kafka-loader offsets conf/quickstart.toml --topic flights --last 10",
-)
-def offsets_command(
-    config: ConfigPath,
-    topic: Annotated[str | None, typer.Option(help="Only this topic.", show_default=False)] = None,
-    last: Annotated[int, typer.Option(min=1, help="How many commits, from the newest.")] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """Show which offsets each commit loaded. Reads the ledger only, no broker."""
-    from loader.cli.offsets import offsets
-
-    end(config, as_json, lambda: offsets(config, topic, last, as_json))
 
 
 @app.command(
