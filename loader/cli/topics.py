@@ -15,7 +15,7 @@ from loader.operations.topics import look_at_topic, look_at_topics
 
 CLIENT_ID = "kafka-loader-topics"
 UNKNOWN = "?"
-RATE_SPAN = f"{RATE_SECONDS // 60} min"
+RATE_SPAN = f"the last {RATE_SECONDS // 60} min"
 UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "min": 60_000, "s": 1000}
 
 
@@ -53,6 +53,7 @@ def list_topics(
             ]
             for each in view.topics
         ],
+        spare=["begin"],
     )
     text.say(_summary(view, job))
     if view.absent_from_kafka and job:
@@ -103,6 +104,11 @@ def show_topic(name: str, config: Path | None, servers: str | None, as_json: boo
             "newest record": "left",
         },
         [_partition_row(each) for each in topic.partitions],
+        # Where no transaction is open, the stable end tells nothing more than the end.
+        spare=[
+            "epoch",
+            *(["stable"] if all(each.stable_offset == each.end_offset for each in topic.partitions) else []),
+        ],
     )
     text.say()
     text.print_table(

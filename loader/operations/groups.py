@@ -240,10 +240,10 @@ def _notes(
         lacking = "members and positions are" if kind == "share" else "members are"
         yield f"{few(names)}: {lacking} not shown: kafka-python cannot ask for those of {kind} groups"
     if denied := described.denied | committed.denied:
-        yield f"{few(denied)}: unknown: this user may not describe them; it needs DESCRIBE on the group"
+        yield f"{few(denied)}: unknown: this user may not describe them; that needs DESCRIBE on the group"
     if listing.denied:
         yield (
-            f"the lag in {few(listing.denied)} is unknown: this user may not describe it; it needs DESCRIBE"
+            f"the lag in {few(listing.denied)} is unknown: this user may not describe it; that needs DESCRIBE"
             " on the topic"
         )
 

@@ -172,10 +172,10 @@ def _is_loaded(job: JobConfig, topic: TopicListing) -> bool:
 def _notes(client: KafkaClient, sizes: LogSizes, configs: TopicConfigs) -> Iterable[str]:
     if sizes.denied:
         brokers = ", ".join(client.address_of(each) for each in sorted(sizes.denied))
-        yield f"sizes are unknown: this user may not ask {brokers}; they need DESCRIBE on the cluster"
+        yield f"sizes are unknown: this user may not ask {brokers}; that needs DESCRIBE on the cluster"
     if configs.denied:
         yield (
-            f"the config of {few(configs.denied)} is unknown: this user may not see it; it needs"
+            f"the config of {few(configs.denied)} is unknown: this user may not see it; that needs"
             " DESCRIBE_CONFIGS on the topic"
         )
 

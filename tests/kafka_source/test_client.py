@@ -16,8 +16,11 @@ from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 from kafka.protocol.admin.cluster import DescribeLogDirsRequest
+from kafka.protocol.admin.configs import DescribeConfigsRequest
+from kafka.protocol.admin.groups import DescribeGroupsRequest, ListGroupsRequest
 from kafka.protocol.consumer import ListOffsetsRequest
 from kafka.protocol.consumer.fetch import FetchRequest
+from kafka.protocol.consumer.group import OffsetFetchRequest
 from kafka.protocol.consumer.offsets import OffsetForLeaderEpochRequest
 from kafka.protocol.metadata import MetadataRequest
 from kafka.protocol.parser import KafkaProtocol
@@ -27,6 +30,7 @@ from loader.config.secrets import Secrets
 from loader.errors import BrokerUnavailable, ConfigError
 from loader.kafka_source.client import KafkaClient
 from loader.kafka_source.connections import Frame, receive
+from loader.kafka_source.messages import ConsumerGroupDescribeRequest
 from loader.kafka_source.settings import security_options
 from local_services.kafka import KafkaCluster
 
@@ -141,6 +145,11 @@ def test_kafka_pythons_send_to_a_broker_that_is_not_there_fails_as_a_kafka_error
         (OffsetForLeaderEpochRequest, 2),
         (DescribeLogDirsRequest, 1),
         (MetadataRequest, 10),
+        (DescribeConfigsRequest, 1),
+        (ListGroupsRequest, 5),
+        (DescribeGroupsRequest, 5),
+        (OffsetFetchRequest, 8),
+        (ConsumerGroupDescribeRequest, 0),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

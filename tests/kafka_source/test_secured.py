@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trustme
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBinding,
     AclBindingFilter,
@@ -34,7 +35,7 @@ from loader.values import FetchedRecords, OffsetRange
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
 from tests.end_to_end.folders import LocalFolder
-from tests.end_to_end.jobs import Job, write_config
+from tests.end_to_end.jobs import Job, kafka_loader, write_config
 from tests.end_to_end.oracle import read_by_librdkafka
 from tests.end_to_end.producing import Message, messages, produce, wait_until
 from tests.end_to_end.records import assert_same_records
@@ -296,6 +297,43 @@ def test_a_topic_that_may_no_longer_be_read_stops_while_the_others_commit(
     assert f"{shut}: {message}" in failure["message"]
     rest = [each for each in read_by_librdkafka(secured.cluster, healthy) if each.offset >= 5]
     assert_same_records(job.records(), [*loaded, *rest])
+
+
+def test_a_user_who_may_only_read_sees_topics_and_is_told_what_stays_unknown(
+    secured: Secured, ann: KafkaClient, tmp_path: Path
+) -> None:
+    job = secured.job(tmp_path, ["open", "shown"])
+
+    ended = kafka_loader("topics", "open|shown|shut", "--config", str(job.config), "--json")
+    shut = kafka_loader("topics", "show", "shut", "--config", str(job.config))
+
+    found = {each["topic"]: each for each in ended.document["topics"]}
+    assert (ended.status, set(found)) == (0, {"open", "shown"})
+    assert [(each["end_offset"], each["in_job"]) for each in found.values()] == [(3, True), (3, True)]
+    assert [(each["size_bytes"], each["retention_ms"]) for each in found.values()] == [(None, None)] * 2
+    sizes, configs = ended.document["notes"]
+    asked = ann.address_of(1)
+    assert sizes == f"sizes are unknown: this user may not ask {asked}; that needs DESCRIBE on the cluster"
+    assert configs.startswith(
+        "the config of open, shown is unknown: this user may not see it; that needs DESC"
+    )
+    assert (shut.status, shut.output) == (2, "")
+    assert "shut: this user may not describe the topic" in shut.errors
+
+
+@pytest.mark.usefixtures("ann")
+def test_a_user_who_may_describe_no_group_sees_none(secured: Secured, tmp_path: Path) -> None:
+    admin = admin_of(secured.cluster)
+    request = ConsumerGroupTopicPartitions("not-anns", [TopicPartition("open", 0, 1)])
+    admin.alter_consumer_group_offsets([request])["not-anns"].result(30)
+    job = secured.job(tmp_path, ["open"])
+
+    listed = kafka_loader("groups", "--config", str(job.config), "--json")
+    shown = kafka_loader("groups", "show", "not-anns", "--config", str(job.config))
+
+    assert (listed.status, listed.document["groups"]) == (0, [])
+    assert shown.status == 2
+    assert "not-anns: the cluster has no such group, or none that this user may describe\n" in shown.errors
 
 
 def test_the_test_cluster_really_encrypts(secured: Secured) -> None:
