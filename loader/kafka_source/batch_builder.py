@@ -45,7 +45,7 @@ class Outgoing(NamedTuple):
         """Of key, value and headers."""
         size = len(self.value or b"") + len(self.key or b"")
         if self.headers:
-            size += sum(len(key) + len(value or b"") for key, value in self.headers)
+            size += sum(len(key.encode()) + len(value or b"") for key, value in self.headers)
         return size
 
 
