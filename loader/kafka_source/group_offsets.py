@@ -59,7 +59,7 @@ def _commit_part(
 ) -> dict[TopicPartition, type[Exception]]:
     """How each partition ended, asked again while the coordinator moves."""
     while True:
-        coordinator, error = _coordinator_of(client, group)
+        coordinator, error = coordinator_of(client, group)
         if error is kafka_errors.NoError:
             response = client.ask(_request(group, places), coordinator)
             ended = {
@@ -77,7 +77,16 @@ def _commit_part(
         time.sleep(RETRY_PAUSE_S)
 
 
-def _coordinator_of(client: KafkaClient, group: str) -> tuple[int, type[Exception]]:
+def await_coordinator(client: KafkaClient, group: str, deadline_s: float) -> tuple[int, type[Exception]]:
+    """The same as `coordinator_of`, asked again until the deadline while the coordinator is being found."""
+    while True:
+        coordinator, error = coordinator_of(client, group)
+        if error not in MOVED or time.monotonic() + RETRY_PAUSE_S >= deadline_s:
+            return coordinator, error
+        time.sleep(RETRY_PAUSE_S)
+
+
+def coordinator_of(client: KafkaClient, group: str) -> tuple[int, type[Exception]]:
     """The node that keeps a group, or why there is none now."""
     found = client.ask(FindCoordinatorRequest(key=group, key_type=GROUP, coordinator_keys=[group]))
     # Since version 4 (KIP-699) a request may ask for several groups.

@@ -137,6 +137,11 @@ def _cache_folder(kernel: Any) -> Path:
     return Path(probe.stats.cache_path)
 
 
+def cache_folder() -> Path:
+    """Where compiled kernels are kept. Raises RuntimeError or OSError where no folder can be written."""
+    return _cache_folder(KERNELS[RECORDS][0])
+
+
 def _compile_each(kernels: Sequence[Any]) -> None:
     for each in kernels:
         if not each.signatures:

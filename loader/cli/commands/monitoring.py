@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from loader.cli.arguments import OPERATE, AsJson, ConfigPath, end
+from loader.cli.engines import EngineName
 
 app = typer.Typer()
 
@@ -39,3 +40,24 @@ def metrics_command(
     from loader.cli.metrics import metrics
 
     end(config, as_json, lambda: metrics(config, output, push, by_partition, as_json))
+
+
+@app.command(
+    "doctor",
+    rich_help_panel=OPERATE,
+    epilog="Example: kafka-loader doctor conf/quickstart.toml --engine spark",
+)
+def doctor_command(
+    config: ConfigPath,
+    engine: Annotated[
+        EngineName, typer.Option(help="The engine that runs will use; spark also looks at its executors.")
+    ] = EngineName.LOCAL,
+    as_json: AsJson = False,
+) -> None:
+    """Check all that a run needs, and say what to do: versions, destination, brokers, rights, codecs, Spark.
+
+    What it writes to try the destination it removes again.
+    """
+    from loader.cli.doctor import doctor
+
+    end(config, as_json, lambda: doctor(config, engine, as_json))
