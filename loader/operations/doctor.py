@@ -55,8 +55,14 @@ def diagnose(job: Job, engine: Engine, around: Surroundings) -> Iterator[Check]:
     yield from looked_at("java", HERE_LIMIT_S, java)
     yield from looked_at("crc32c", HERE_LIMIT_S, check_crc)
     probe = around.probe_id
-    yield from looked_at("destination", ASKING_LIMIT_S, lambda: check_destination(job, probe, around.now_ms))
-    yield from looked_at("ledger", ASKING_LIMIT_S, lambda: check_ledger(job))
+    destination = looked_at(
+        "destination", ASKING_LIMIT_S, lambda: check_destination(job, probe, around.now_ms)
+    )
+    yield from destination
+    # One that does not answer makes everybody wait once, not each who asks it.
+    storage_answers = all(check.exit_status != RunAgainLater.exit_status for check in destination)
+    if storage_answers:
+        yield from looked_at("ledger", ASKING_LIMIT_S, lambda: check_ledger(job))
     brokers_limit_s = ASKING_LIMIT_S + 10 * len(job.kafka.bootstrap_servers)
     bootstrap = looked_at("bootstrap", brokers_limit_s, lambda: check_bootstrap(job.kafka))
     yield from bootstrap
