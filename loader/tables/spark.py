@@ -51,7 +51,7 @@ def _read(spark: SparkSession, url: str, contents: Contents, files: Sequence[Pla
     by_spark = [field for field in _folder_fields(contents) if field.name in told]
     reader = spark.read.schema(spark_ddl(pa.schema([*contents.file_schema, *by_spark])))
     if by_spark:
-        reader = reader.option("basePath", _literal(f"{url}/{first.location.split('/')[0]}"))
+        reader = reader.option("basePath", f"{url}/{first.location.split('/')[0]}")
     rows = reader.parquet(*(_literal(f"{url}/{file.location}") for file in files))
     for field in _folder_fields(contents):
         if field not in by_spark:

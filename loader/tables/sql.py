@@ -1,7 +1,8 @@
 """The tables of a job as views in DuckDB. The only home of duckdb.
 
-Files on local storage DuckDB reads itself, 2 to 3 times as fast as through Arrow. What it cannot reach (HDFS),
-and tables some of whose files wait to be published, and so lie in no folders yet, it reads by a pyarrow dataset.
+Files on local storage DuckDB reads itself, 2 to 3 times as fast as through Arrow. What it cannot reach
+(HDFS), and tables some of whose files wait to be published, and so lie in no folders yet, it reads by a
+pyarrow dataset.
 """
 
 import re
