@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[at
 from kafka import errors as kafka_errors
 from kafka.protocol.admin.configs import DescribeConfigsResponse
 from kafka.protocol.consumer import ListOffsetsResponse
+from kafka.protocol.metadata import MetadataResponse
 
 from loader.cli.topics import retention, span
 from loader.kafka_source.client import KafkaClient
@@ -230,6 +231,34 @@ def test_partitions_that_give_no_answer_are_told_and_the_others_shown(
     assert (found["end_offset"], found["offset_count"], found["records_per_s"]) == (None, None, None)
     assert text.errors == f"{topic}-1: no answer: LeaderNotAvailableError\n"
     assert text.output.splitlines()[1].split()[:5] == [topic, "2", "x1", ">=0", ">=4"]
+
+
+def test_replicas_that_are_behind_or_offline_are_marked(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = new_topic()
+    ask_each = KafkaClient.ask_each
+
+    def on_three_brokers(self: KafkaClient, *arguments: Any) -> dict[int | None, Any]:
+        answers = ask_each(self, *arguments)
+        for answer in answers.values():
+            for each in answer.topics if isinstance(answer, MetadataResponse) else ():
+                for partition in each.partitions:
+                    partition.replica_nodes, partition.isr_nodes = [3, 1, 2], [1]
+                    partition.offline_replicas = [3]
+        return answers
+
+    monkeypatch.setattr(KafkaClient, "ask_each", on_three_brokers)
+
+    text = kafka_loader("topics", "show", topic, "-b", kafka.bootstrap_servers)
+    (found,) = look(kafka, "show", topic)["topics"]
+
+    (partition,) = found["partitions"]
+    assert found["replication"] == 3
+    assert partition["replicas"] == [3, 1, 2]
+    assert (partition["in_sync_replicas"], partition["offline_replicas"]) == ([1], [3])
+    assert " 3(offline) 1 2(behind) " in text.output
+    assert "3  not in the cluster now" in text.output
 
 
 def test_a_config_that_this_user_may_not_see_is_told_and_the_rest_shown(
