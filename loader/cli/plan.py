@@ -45,7 +45,7 @@ def plan(config: Path, topic: str | None, all_partitions: bool, as_json: bool) -
 def _print(seen: Outlook, config: Path, topic: str | None, all_partitions: bool) -> None:
     made = seen.plan
     is_short = len(seen.partitions) <= FEW_PARTITIONS
-    if not is_short or len({each.wanted.topic for each in seen.partitions}) > 1:
+    if topic is None and (not is_short or len({each.wanted.topic for each in seen.partitions}) > 1):
         _print_topics(seen, all_partitions)
         text.say()
     if is_short or all_partitions or topic is not None:

@@ -43,7 +43,7 @@ def _print(
         )
     partitions = [partition for each in topics for partition in each.partitions]
     is_short = len(partitions) <= FEW_PARTITIONS
-    if not is_short or len(topics) > 1:
+    if topic is None and (not is_short or len(topics) > 1):
         _print_topics(topics, all_partitions)
         text.say()
     if is_short or all_partitions or topic is not None:
