@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from loader.engine.protocol import Engine
+from loader.errors import RunAgainLater
 from loader.operations.checks.brokers import check_bootstrap, check_brokers, check_rights
 from loader.operations.checks.check import Check, looked_at
 from loader.operations.checks.decoding import check_codecs, check_crc, check_kernel_cache

@@ -14,7 +14,7 @@ from .conftest import NewJobFunction
 from .jobs import kafka_loader
 from .producing import messages, produce
 
-COMMANDS = ["run", "plan", "status", "history", "verify", "repair", "complete"]
+COMMANDS = ["run", "plan", "status", "history", "verify", "repair", "complete", "metrics", "doctor"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
