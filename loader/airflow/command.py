@@ -9,15 +9,12 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, NoReturn
+from typing import IO, Any, ClassVar, NoReturn
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 DONE, FIX, LATER, DECIDE, SUPERSEDED = 0, 2, 3, 4, 5
 """The exit statuses of `kafka-loader` that make a difference here."""
-
-END_WITHIN_S = 4.0
-"""How long an interrupted command may tidy up. Airflow kills a task 5 s after it was told to end."""
 
 _MEANINGS = {
     1: "a bug",
@@ -65,6 +62,9 @@ class Ended:
 class RunsCommand:
     """What operator and sensor share: to run a command, and to leave nothing of it behind."""
 
+    end_within_s: ClassVar[float] = 4.0
+    """How long an interrupted command may tidy up. Airflow kills a task 5 s after it was told to end."""
+
     _process: subprocess.Popen[str] | None = None
 
     def run_command(
@@ -104,7 +104,7 @@ class RunsCommand:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
         try:
-            process.wait(END_WITHIN_S)
+            process.wait(self.end_within_s)
         except subprocess.TimeoutExpired:
             # Safe at any instant: the next run removes what this one leaves.
             with contextlib.suppress(ProcessLookupError):
