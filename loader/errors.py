@@ -20,6 +20,7 @@ from loader.values.choices import (
     RENAME_FIELD as RENAME_FIELD,
     REPAIR as REPAIR,
     RUN_AGAIN as RUN_AGAIN,
+    UNDO_POSITION as UNDO_POSITION,
     Choice as Choice,
 )
 
@@ -205,6 +206,20 @@ class OffsetsExpired(PersonDecides):
             [ACCEPT_LOSS, LEAVE_OUT],
         )
         self.wanted, self.log_start_offset, self.lost = wanted, log_start_offset, lost
+
+
+class ReplacedRecordsGone(PersonDecides):
+    """Offsets are loaded again of which Kafka has fewer records than were loaded before."""
+
+    def __init__(self, wanted: OffsetRange, loaded_count: int, found_count: int) -> None:
+        super().__init__(
+            f"{wanted}: was loaded with {loaded_count} records, and Kafka has {found_count} of them today:"
+            " the others were compacted away or deleted. Nothing of this topic was committed: their rows, which"
+            " are untouched, would be gone. Choose a range that Kafka still has whole; a position that was"
+            " set back can be set forward again.",
+            [UNDO_POSITION, LEAVE_OUT],
+        )
+        self.wanted, self.loaded_count, self.found_count = wanted, loaded_count, found_count
 
 
 class TopicRecreated(PersonDecides):

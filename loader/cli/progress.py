@@ -13,7 +13,7 @@ from loader.cli import text
 from loader.cli.decisions import tell, tell_plan
 from loader.cli.logs import EventLog
 from loader.operations.decisions import Decision
-from loader.operations.load import Step
+from loader.operations.listening import Step
 from loader.operations.plan import LoadPlan
 from loader.values import Advance
 

@@ -14,7 +14,8 @@ from loader.cli.failures import failure_document, told
 from loader.cli.logs import EventLog, without_logins
 from loader.cli.progress import ProgressListener
 from loader.operations.job import Job
-from loader.operations.load import LoadedTopic, LoadReport, load
+from loader.operations.load import load
+from loader.operations.load_report import LoadedTopic, LoadReport
 from loader.operations.mirror import mirror_position
 from loader.values.documents import encode_loaded_range
 

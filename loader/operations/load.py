@@ -7,139 +7,34 @@ destination as they were. After it the position has moved and the rows are safe;
 next run finishes if this one cannot.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import loader
 from loader.commits.identity import JobIdentity, create_identity, read_identity
-from loader.commits.publish import require_staged
 from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, write_ticket
 from loader.commits.sweep import sweep
 from loader.engine.protocol import Engine
-from loader.errors import gravest_exit_status
+from loader.errors import CommitSuperseded
 from loader.operations.committing import (
-    append_commit,
+    commit_on_newest,
     drop_staged,
     drop_staged_after,
     publish_commit,
     recover,
 )
-from loader.operations.decisions import Committed, Decision, LeftOut, Published, Recovered, Swept
+from loader.operations.decisions import Committed, LeftOut, Published, Recovered, Swept
 from loader.operations.job import Job
+from loader.operations.listening import Listener, Step
+from loader.operations.load_report import LoadReport
+from loader.operations.loading import Loaded, Work, load_splits
 from loader.operations.plan import LoadPlan, plan_load, read_ledger
-from loader.planning.coverage import AcceptedLoad, check_coverage
-from loader.values import Advance, LoadedRange, RangeCounts, merge_adjacent
+from loader.values import LoadedRange, RangeCounts, merge_adjacent
 
 if TYPE_CHECKING:
-    # These take half a second and more to import, and a run with nothing new needs none of them.
-    from loader.operations.row_formats import RowFormats
-    from loader.task import LoadTask
-
-
-class Step(Enum):
-    """The steps of a run, in order. Each is announced when it begins."""
-
-    RECOVER = "recover"
-    PLAN = "plan"
-    STAGE = "stage"
-    LOAD = "load"
-    CHECK = "check"
-    COMMIT = "commit"
-    PUBLISH = "publish"
-    SWEEP = "sweep"
-
-    def __str__(self) -> str:
-        return self.value
-
-
-class Listener(Protocol):
-    """Hears of a run as it goes on; for progress and logs. Nothing in a run depends on it."""
-
-    def step(self, step: Step) -> None:
-        """A step begins."""
-        ...
-
-    def planned(self, plan: LoadPlan) -> None:
-        """The plan is made."""
-        ...
-
-    def advanced(self, advance: Advance) -> None:
-        """Some of the plan is loaded."""
-        ...
-
-    def decided(self, decision: Decision) -> None:
-        """Something was decided, or done for good."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedTopic:
-    """What a run did of one topic.
-
-    partition_count  of those that had offsets to load
-    size_bytes       of the files
-    lag_offsets      that could be read when the run was planned, and are not loaded: limits or a failure left
-                     them out
-    """
-
-    topic: str
-    partition_count: int
-    row_count: int
-    file_count: int
-    size_bytes: int
-    lag_offsets: int
-
-
-@dataclass(frozen=True, slots=True)
-class LoadReport:
-    """What a run did.
-
-    commit     None when there was nothing new, or nothing that could be loaded
-    failures   by topic, why nothing of it was committed
-    recovered  version of a commit whose publishing this run finished
-    swept      run ids of dead runs whose files this run removed
-    """
-
-    run_id: str
-    plan: LoadPlan
-    commit: Commit | None
-    failures: Mapping[str, tuple[Exception, ...]] = field(default_factory=dict)
-    recovered: int | None = None
-    swept: tuple[str, ...] = ()
-
-    @property
-    def exit_status(self) -> int:
-        """0, or the gravest of what topics failed with; 3 when partitions gave no answer this time."""
-        errors = (error for errors in self.failures.values() for error in errors)
-        return gravest_exit_status(errors, some_unanswered=bool(self.plan.unlisted))
-
-    @property
-    def topics(self) -> tuple[LoadedTopic, ...]:
-        """Of each topic of which something was loaded, or is left."""
-        ranges = self.commit.ranges if self.commit else ()
-        loaded = [each for each in ranges if each.range.offset_count]
-        partitions = Counter(each.range.topic for each in loaded)
-        rows: Counter[str] = Counter()
-        left: Counter[str] = Counter()
-        for each in self.plan.partitions:
-            left[each.range.topic] += each.range.offset_count
-        for done in loaded:
-            rows[done.range.topic] += done.counts.row_count
-            left[done.range.topic] -= done.range.offset_count
-        files: Counter[str] = Counter()
-        sizes: Counter[str] = Counter()
-        for file in self.commit.files if self.commit else ():
-            files[file.ranges[0].topic] += 1
-            sizes[file.ranges[0].topic] += file.size_bytes
-        names = sorted(partitions.keys() | {topic for topic, count in left.items() if count})
-        return tuple(
-            LoadedTopic(name, partitions[name], rows[name], files[name], sizes[name], left[name])
-            for name in names
-        )
+    from loader.operations.replacing import Older
 
 
 def load(
@@ -178,25 +73,31 @@ def load(
         if plan.splits:
             engine.prepare(len(plan.splits))
         try:
-            formats = _row_formats(job, plan, ticket)
             identity = _stage(job, plan, ticket)
-            task = _task(job, plan, ticket, identity, formats, loss_allowed)
-            accepted = _load_splits(engine, task, plan, formats, listener)
-            commit = _new_commit(plan, accepted, formats, ticket, identity, now_ms())
-            if commit is not None:
-                require_staged(job.storage, job.name, commit)
+            work = Work(
+                splits=plan.splits,
+                ticket=ticket,
+                job_id=identity.job_id,
+                cluster_id=plan.cluster_id,
+                topic_ids=plan.topic_ids,
+                columns=plan.columns,
+                loss_allowed=loss_allowed,
+                older=_older(job, plan),
+            )
+            loaded = load_splits(job, engine, work, listener)
+            commit = _new_commit(plan, loaded, ticket, identity, now_ms())
         except BaseException as error:
             # Failed or interrupted before the commit: nobody else knows these files.
             drop_staged_after(error, job, ticket.run_id)
             raise
-        failures.update(accepted.failures)
-        for topic, errors in sorted(accepted.failures.items()):
+        failures.update(loaded.failures)
+        for topic, errors in sorted(loaded.failures.items()):
             listener.decided(LeftOut(topic, errors))
         if commit is None:
             drop_staged(job, ticket.run_id)
         else:
             listener.step(Step.COMMIT)
-            append_commit(job, commit)
+            commit = commit_on_newest(job, ticket, newest, _behind(plan, commit))
             listener.decided(Committed(commit))
             listener.step(Step.PUBLISH)
             publish_commit(job, commit)
@@ -228,57 +129,9 @@ def _stage(job: Job, plan: LoadPlan, ticket: RunTicket) -> JobIdentity:
     return identity
 
 
-def _row_formats(job: Job, plan: LoadPlan, ticket: RunTicket) -> "RowFormats":
-    from loader.operations.row_formats import row_formats
-
-    return row_formats(job, plan.loaded_topics, plan.columns, ticket.started_at_ms)
-
-
-def _task(
-    job: Job,
-    plan: LoadPlan,
-    ticket: RunTicket,
-    identity: JobIdentity,
-    formats: "RowFormats",
-    loss_allowed: bool,
-) -> "LoadTask":
-    from loader.formats.protocol import NoSchemas
-    from loader.registry.source import RegistrySource
-    from loader.task import LoadTask
-
-    return LoadTask(
-        job=job.name,
-        job_id=identity.job_id,
-        cluster_id=plan.cluster_id,
-        run_id=ticket.run_id,
-        destination=job.config.job.destination,
-        kafka=job.kafka,
-        write=job.config.write,
-        topic_ids=plan.topic_ids,
-        formats=formats.formats,
-        schemas=NoSchemas() if job.registry is None else RegistrySource(job.registry),
-        loss_allowed=loss_allowed,
-    )
-
-
-def _load_splits(
-    engine: Engine, task: "LoadTask", plan: LoadPlan, formats: "RowFormats", listener: Listener
-) -> AcceptedLoad:
-    """Run every split and let the coverage gate judge the manifests. Raises CoverageGap."""
-    splits = formats.kept(plan.splits)
-    listener.step(Step.LOAD)
-    results = engine.run(task, splits, listener.advanced) if splits else []
-    listener.step(Step.CHECK)
-    accepted = check_coverage(
-        splits, results, loss_allowed=task.loss_allowed, max_bad_records=formats.max_bad_records
-    )
-    return replace(accepted, failures={**accepted.failures, **formats.failures})
-
-
 def _new_commit(
     plan: LoadPlan,
-    accepted: AcceptedLoad,
-    formats: "RowFormats",
+    loaded: Loaded,
     ticket: RunTicket,
     identity: JobIdentity,
     now_ms: int,
@@ -289,17 +142,17 @@ def _new_commit(
     beginnings += [
         LoadedRange(planned.beginning, RangeCounts(), -1, 0)
         for planned in plan.partitions
-        if planned.is_new and planned.range.offset_count and planned.range.topic in accepted.failures
+        if planned.is_new and planned.range.offset_count and planned.range.topic in loaded.failures
     ]
     log_ends = {each.range.topic_partition: each.bounds.high_watermark for each in plan.partitions}
     ranges = tuple(
-        replace(loaded, log_end_offset=log_ends.get(loaded.range.topic_partition))
-        for loaded in merge_adjacent([*accepted.loaded, *beginnings])
+        replace(each, log_end_offset=log_ends.get(each.range.topic_partition))
+        for each in merge_adjacent([*loaded.ranges, *beginnings])
     )
-    if not accepted.loaded and not plan.beginnings:
+    if not loaded.ranges and not plan.beginnings:
         return None
     position = plan.position.advanced(
-        (loaded.range for loaded in ranges), plan.topic_ids, plan.leader_epochs(ranges)
+        (each.range for each in ranges), plan.topic_ids, plan.leader_epochs(ranges)
     )
     return Commit(
         version=plan.base_version + 1,
@@ -312,7 +165,32 @@ def _new_commit(
         cluster_id=plan.cluster_id,
         position=position,
         ranges=ranges,
-        files=accepted.files,
-        columns=formats.columns(plan.columns, accepted.files),
+        files=loaded.files,
+        removed_files=loaded.removed_files,
+        columns=loaded.columns,
         started_at_ms=ticket.started_at_ms,
     )
+
+
+def _older(job: Job, plan: LoadPlan) -> "Older | None":
+    """What was loaded before, where a partition that is loaded was set back; None as mostly."""
+    places = (plan.position.of(planned.topic_partition) for split in plan.splits for planned in split.ranges)
+    if not any(place is not None and place.reached_offset is not None for place in places):
+        return None
+    from loader.operations.replacing import read_older
+
+    return read_older(job, plan.base_version)
+
+
+def _behind(plan: LoadPlan, commit: Commit) -> Callable[[Commit | None], Commit]:
+    """How the commit is made behind those of others that left the position and the columns as they were."""
+
+    def make(newest: Commit | None) -> Commit:
+        if newest is None or newest.version == plan.base_version:
+            return commit
+        is_same = newest.position == plan.position and newest.columns == plan.columns
+        if not is_same or commit.removed_files:
+            raise CommitSuperseded(commit.version, commit.run_id, newest.run_id)
+        return replace(commit, version=newest.version + 1)
+
+    return make

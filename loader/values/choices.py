@@ -26,6 +26,9 @@ LEAVE_OUT = Choice(
     "kafka-loader plan CONFIG",
 )
 COMPARE = Choice("see which loaded rows Kafka still has", "kafka-loader verify CONFIG --against-kafka")
+UNDO_POSITION = Choice(
+    "set the position to where it stood before", 'kafka-loader position undo CONFIG --reason "…"'
+)
 REPAIR = Choice(
     "rebuild the ledger from what is published: shows what it finds, and asks", "kafka-loader repair CONFIG"
 )

@@ -14,7 +14,8 @@ from typing import Any, Self, cast
 from loader.cli import process
 from loader.engine.local import LocalEngine
 from loader.errors import LoaderError
-from loader.operations.load import Listener, Step, load
+from loader.operations.listening import Listener, Step
+from loader.operations.load import load
 from loader.storage import hdfs
 from loader.values import Advance
 

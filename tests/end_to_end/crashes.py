@@ -19,7 +19,8 @@ from typing import Any, cast
 import loader.task
 from loader.cli import main, process
 from loader.engine.local import LocalEngine
-from loader.operations.load import Listener, Step, load
+from loader.operations.listening import Listener, Step
+from loader.operations.load import load
 from loader.operations.replay import replay
 from loader.storage.opening import open_storage
 from loader.storage.protocol import OutputFile, Storage

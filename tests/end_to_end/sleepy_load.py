@@ -15,7 +15,7 @@ from typing import cast
 from unittest.mock import patch
 
 from loader.engine.spark import SparkEngine
-from loader.operations.load import Step
+from loader.operations.listening import Step
 from loader.task import LoadTask
 from loader.values import Advance, Split, SplitResult
 from tests.end_to_end.crashes import Interruption

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from loader.errors import BrokerUnavailable
 from loader.kafka_source.patience import Patience
 from loader.kafka_source.reader import RangeReader
-from loader.operations.load import Step
+from loader.operations.listening import Step
 from loader.values import OffsetRange
 from local_services.kafka import KafkaCluster, KafkaNode
 from local_services.ports import choose_ports

@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from loader.operations.load import Step
+from loader.operations.listening import Step
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from loader.operations.load import Step
+from loader.operations.listening import Step
 from local_services.hdfs import HdfsCluster
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction

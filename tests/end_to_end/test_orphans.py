@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from loader.commits.sweep import ABANDONED_AFTER_MS
-from loader.operations.load import Step
+from loader.operations.listening import Step
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 

@@ -18,7 +18,7 @@ import pytest
 from loader.cli import process
 from loader.commits.log import CommitLog
 from loader.errors import PersonDecides
-from loader.operations.load import Step
+from loader.operations.listening import Step
 from loader.operations.repair import propose, write_repair
 from loader.tables.footers import read_footer
 from local_services.kafka import KafkaCluster

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 import hdfs_native
 import pytest
 
-from loader.operations.load import Step
+from loader.operations.listening import Step
 from local_services.hdfs import HdfsCluster
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction

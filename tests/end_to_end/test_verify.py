@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from loader.cli import process
 from loader.kafka_source.watermarks import read_bounds
-from loader.operations.load import Step
+from loader.operations.listening import Step
 from loader.operations.verify import verify
 from loader.planning.bounds import TopicBounds
 from local_services.kafka import KafkaCluster

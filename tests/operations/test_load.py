@@ -20,9 +20,11 @@ from loader.errors import (
     StorageUnavailable,
     TopicVanished,
 )
-from loader.operations import load as load_module
+from loader.operations import loading
 from loader.operations.job import Job, open_job
-from loader.operations.load import LoadReport, Step, load
+from loader.operations.listening import Step
+from loader.operations.load import load
+from loader.operations.load_report import LoadReport
 from loader.operations.plan import LoadPlan
 from loader.values import OffsetRange, TopicPartition
 from local_services.kafka import KafkaCluster
@@ -138,7 +140,7 @@ def test_a_run_that_fails_before_its_commit_leaves_no_files(
     def refuse(*_: object, **__: object) -> None:
         raise CoverageGap("a bug")
 
-    monkeypatch.setattr(load_module, "check_coverage", refuse)
+    monkeypatch.setattr(loading, "check_coverage", refuse)
     with pytest.raises(CoverageGap):
         run(job, "run-a")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from loader.operations.load import Step
+from loader.operations.listening import Step
 from tests.end_to_end.children import StoppedRun
 from tests.end_to_end.crashes import KILLED, _context, _end_of, _run, _start, killed_before_write, run_at_once
 from tests.end_to_end.jobs import Ended, kafka_loader

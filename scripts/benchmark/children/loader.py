@@ -9,7 +9,8 @@ from benchmark.children.warm_engine import WarmEngine
 from loader.cli import process
 from loader.engine.local import LocalEngine
 from loader.operations.decisions import Decision
-from loader.operations.load import Step, load
+from loader.operations.listening import Step
+from loader.operations.load import load
 from loader.operations.plan import LoadPlan
 from loader.values import Advance
 
