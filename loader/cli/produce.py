@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from loader.cli import process, text
 from loader.cli.arguments import INTERRUPTED, Told
@@ -46,7 +47,7 @@ def produce_records(arguments: ProduceArguments, as_json: bool) -> int:
     """Send the input, tell what landed where, and return the exit status."""
     settings = process.read_kafka(arguments.config, arguments.servers, "kafka-loader-produce")
     line_format = _line_format(arguments)
-    names, standard_input = arguments.files, sys.stdin.buffer
+    names, standard_input = arguments.files, cast(BufferedIOBase, sys.stdin.buffer)
     found, records = open_input(names, arguments.input_format, line_format, standard_input)
     if line_format != LineFormat() and found is not InputFormat.LINES:
         raise ConfigError([f"--key and --key-separator are for lines, and the input is {found}"])
@@ -95,7 +96,7 @@ def _options(arguments: ProduceArguments, found: InputFormat) -> ProduceOptions:
         raise ConfigError(["--partition and --keep-partition: only one of them can be"])
     keep_partition = arguments.keep_partition
     if keep_partition is None:
-        keep_partition = found is InputFormat.JSON and arguments.partition is None
+        keep_partition = found is not InputFormat.PARQUET and arguments.partition is None
     return ProduceOptions(
         codec=arguments.codec,
         is_idempotent=arguments.is_idempotent,

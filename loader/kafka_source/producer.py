@@ -11,6 +11,7 @@ Of the batches of a partition one is under way at a time, with idempotence or wi
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -64,10 +65,10 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Unacknowledged:
-    """The first record, in the order of the input, that was not acknowledged.
+    """A record that was not acknowledged.
 
     number  counted from 0 over the records taken
-    reason  what the broker or the connection said of it; None where nothing was heard
+    reason  what the broker or the connection said of it; None where nothing was heard, or it was not sent
     """
 
     number: int
@@ -79,6 +80,9 @@ class Producer:
     """Sends to one topic, whose partitions are known. Belongs to one thread.
 
     is_idempotent  retries write no record twice
+
+    `first_unacknowledged` is the first in the order of the input, `cause` the one that failed and stopped
+    the others.
 
     Errors of making it: AccessDenied, BrokerUnavailable, ConfigError.
     """
@@ -104,6 +108,7 @@ class Producer:
         self.taken_count = self.acknowledged_count = self.acknowledged_bytes = 0
         self.landed: dict[int, Landed] = {}
         self.first_unacknowledged: Unacknowledged | None = None
+        self.cause: Unacknowledged | None = None
         try:
             self._kafka: Any = KafkaProducer(**_options(settings, is_idempotent))
             self._kafka.partitions_for(topic)
@@ -183,13 +188,16 @@ class Producer:
         self._window_bytes -= batch.held_bytes
         outcome = batch.outcome()
         if isinstance(outcome, Exception):
-            self._note(Unacknowledged(batch.first_number, batch.first_place, _error(outcome)))
+            reason = None if batch.is_aborted else _error(outcome)
+            self._note(Unacknowledged(batch.first_number, batch.first_place, reason))
             return
         self.acknowledged_count += batch.record_count
         self.acknowledged_bytes += batch.size_bytes
         self.landed.setdefault(batch.topic_partition.partition, Landed()).add(outcome, batch.record_count)
 
     def _note(self, found: Unacknowledged) -> None:
+        if self.cause is None and found.reason is not None:
+            self.cause = found
         known = self.first_unacknowledged
         if known is None or found.number < known.number:
             self.first_unacknowledged = found
@@ -211,18 +219,18 @@ class Producer:
         """Let go of the connections. What is not acknowledged by then is told by `first_unacknowledged`."""
         self._settle()
         sender = self._kafka._sender
-        if self._window:
+        if self._window or self.first_unacknowledged is not None:
+            # An orderly close would wait for brokers that are silent.
             sender.force_close()
             sender.join(CLOSE_WITHIN_S)
-            answered = [batch for batch in self._window if batch.is_done]
-            silent = [batch for batch in self._window if not batch.is_done]
-            for batch in answered:
+        for batch in self._window:
+            if batch.is_done:
                 self._count(batch)
-            for batch in silent:
+            else:
                 self._note(Unacknowledged(batch.first_number, batch.first_place, None))
-            self._window.clear()
-        else:
-            self._kafka.close(CLOSE_WITHIN_S)
+        self._window.clear()
+        with suppress(kafka_errors.KafkaTimeoutError):
+            self._kafka.close(0 if sender.is_alive() and self.first_unacknowledged else CLOSE_WITHIN_S)
 
 
 def _options(settings: KafkaSettings, is_idempotent: bool) -> dict[str, Any]:

@@ -236,7 +236,7 @@ def _result(
     behind_count = producer.acknowledged_count - whole_count
     next_skip = options.skip_count + whole_count
     if first is not None:
-        failure = _not_acknowledged(topic, first, whole_count, behind_count)
+        failure = _not_acknowledged(topic, first, producer.cause or first, whole_count, behind_count)
         failure.add_note(f"{_go_on(next_skip)}{_twice(behind_count)}.")
     elif failure is not None:
         failure.add_note(
@@ -254,17 +254,20 @@ def _result(
     )
 
 
-def _not_acknowledged(topic: str, first: Unacknowledged, before_count: int, behind_count: int) -> LoaderError:
+def _not_acknowledged(
+    topic: str, first: Unacknowledged, cause: Unacknowledged, before_count: int, behind_count: int
+) -> LoaderError:
     """Of the kind of what the broker said, so with its exit status."""
-    kind = BrokerUnavailable if first.reason is None else type(first.reason)
-    is_refused = issubclass(kind, (AccessDenied, RecordsRefused))
-    reason = "no answer until now" if first.reason is None else str(first.reason)
+    kind = BrokerUnavailable if cause.reason is None else type(cause.reason)
+    reason = "no answer until now" if cause.reason is None else str(cause.reason).rstrip(".")
+    told = f"{cause.place} was not acknowledged: {reason}."
+    if first is not cause:
+        told += f" So {first.place} was not waited for, which comes before it."
+    if not issubclass(kind, (AccessDenied, RecordsRefused)):
+        told += " It may have been written all the same, and some behind it, too."
     behind = f" and {_records(behind_count)} behind it" if behind_count else ""
-    return kind(
-        f"{topic}: {first.place} was not acknowledged: {reason.rstrip('.')}."
-        f" {_records(before_count)} before it{behind} {_were(before_count + behind_count)} acknowledged."
-        f"{'' if is_refused else ' It may have been written all the same, and some behind it, too.'}"
-    )
+    were = _were(before_count + behind_count)
+    return kind(f"{topic}: {told} {_records(before_count)} before it{behind} {were} acknowledged.")
 
 
 def _go_on(next_skip: int) -> str:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
+from typing import cast
 
 from loader.errors import ConfigError, PathNotFound
 from loader.kafka_source.batch_builder import Outgoing
@@ -34,7 +35,7 @@ ENDINGS = {
 
 
 def open_input(
-    names: Sequence[str], wanted: InputFormat | None, line_format: LineFormat, standard_input: BinaryIO
+    names: Sequence[str], wanted: InputFormat | None, line_format: LineFormat, standard_input: BufferedIOBase
 ) -> tuple[InputFormat, Iterator[Outgoing]]:
     """The format of the input, and its records; names are paths of this host, or file:// and hdfs:// URLs.
 
@@ -70,7 +71,7 @@ def _lines(
 ) -> Iterator[Outgoing]:
     for each in files:
         with each.storage.open(each.path) as file:
-            yield from read_lines(file, str(each).removeprefix("file://"), record_of)
+            yield from read_lines(cast(BufferedIOBase, file), str(each).removeprefix("file://"), record_of)
 
 
 def _files(name: str) -> list[RowFile]:

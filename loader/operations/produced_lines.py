@@ -5,13 +5,16 @@ import binascii
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, NamedTuple
+from io import BufferedIOBase
+from typing import Any, NamedTuple
 
 from loader.errors import MalformedInput
 from loader.kafka_source.batch_builder import NO_TIMESTAMP_MS, Outgoing
 
 MAX_LINE_BYTES = 128 * 1024 * 1024
 """More than brokers take of a record, also in base64; a file without line ends is not read whole."""
+
+READ_BYTES = 1024 * 1024
 
 JSON_KEYS = frozenset(
     (
@@ -58,7 +61,7 @@ class LineFormat:
 
 
 def read_lines(
-    file: BinaryIO, source: str, record_of: Callable[[bytes, LineOf], Outgoing | None]
+    file: BufferedIOBase, source: str, record_of: Callable[[bytes, LineOf], Outgoing | None]
 ) -> Iterator[Outgoing]:
     r"""The records of a file's lines, one by one; what `record_of` has no record of is passed over.
 
@@ -66,24 +69,37 @@ def read_lines(
 
     Raises MalformedInput with the place of a line of which `record_of` raises ValueError.
     """
-    number = 0
-    while line := file.readline(MAX_LINE_BYTES + 1):
-        number += 1
+    for number, line in enumerate(_lines(file, source), 1):
         place = LineOf(source, number)
-        if len(line) > MAX_LINE_BYTES:
-            raise MalformedInput(f"{place} is longer than {MAX_LINE_BYTES >> 20} MiB")
         try:
-            record = record_of(_without_end(line), place)
+            record = record_of(line, place)
         except ValueError as error:
             raise MalformedInput(f"{place}: {error}") from None
         if record is not None:
             yield record
 
 
-def _without_end(line: bytes) -> bytes:
-    if not line.endswith(b"\n"):
-        return line
-    return line[:-2] if line.endswith(b"\r\n") else line[:-1]
+def _lines(file: BufferedIOBase, source: str) -> Iterator[bytes]:
+    """The lines without their ends.
+
+    Not by `readline`: that reads little at a time, and after each read waits for the thread that sends to let
+    go of the interpreter.
+    """
+    rest: list[bytes] = []
+    rest_bytes, number = 0, 1
+    while block := file.read1(READ_BYTES):
+        first, *others = block.split(b"\n")
+        rest.append(first)
+        rest_bytes += len(first)
+        if rest_bytes > MAX_LINE_BYTES:
+            raise MalformedInput(f"{LineOf(source, number)} is longer than {MAX_LINE_BYTES >> 20} MiB")
+        if others:
+            *whole, last = b"".join(rest), *others
+            for line in whole:
+                yield line.removesuffix(b"\r")
+            rest, rest_bytes, number = [last], len(last), number + len(whole)
+    if rest_bytes:
+        yield b"".join(rest)
 
 
 def json_record(line: bytes, place: LineOf) -> Outgoing | None:
