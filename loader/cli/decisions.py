@@ -71,13 +71,14 @@ def tell(log: EventLog, decision: Decision) -> None:
 def tell_commit(log: EventLog, commit: Commit) -> None:
     """That it stands, with what a person has to know of it."""
     counts = commit.counts
+    row_count = sum(file.row_count for file in commit.files if not file.is_quarantine)
     log.info(
         "committed",
-        f"commit {commit.version} stands: {text.plural(counts.row_count, 'row')} in"
+        f"commit {commit.version} stands: {text.plural(row_count, 'row')} in"
         f" {text.plural(len(commit.files), 'file')}",
         version=commit.version,
         operation=commit.operation,
-        row_count=counts.row_count,
+        row_count=row_count,
         quarantined_count=counts.quarantined_count,
         file_count=len(commit.files),
         size_bytes=sum(file.size_bytes for file in commit.files),
