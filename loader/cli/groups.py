@@ -40,7 +40,7 @@ def list_groups(pattern: str | None, config: Path | None, servers: str | None, a
             },
             [
                 [
-                    each.name,
+                    text.printable(each.name),
                     _protocol(each),
                     each.state or UNKNOWN,
                     UNKNOWN if each.members is None else text.count(len(each.members)),
@@ -80,8 +80,8 @@ def show_group(name: str, config: Path | None, servers: str | None, as_json: boo
 def _print_group(view: GroupsView, group: GroupView) -> None:
     address = view.brokers.get(group.coordinator_id, UNKNOWN)
     text.say(
-        f"group {group.name}, {group.state or 'of unknown state'}, of cluster {view.cluster_id},"
-        f" coordinated by broker {group.coordinator_id} ({address})"
+        f"group {text.printable(group.name)}, {group.state or 'of unknown state'}, of cluster"
+        f" {view.cluster_id}, coordinated by broker {group.coordinator_id} ({address})"
     )
     members = "unknown members" if group.members is None else text.plural(len(group.members), "member")
     behind = "at an unknown position" if group.lag is None else f"{text.plural(group.lag, 'offset')} behind"
@@ -94,10 +94,10 @@ def _print_group(view: GroupsView, group: GroupView) -> None:
             {"client": "left", "host": "left", "partitions": "left", "member": "left"},
             [
                 [
-                    each.client_id,
+                    text.printable(each.client_id),
                     each.host,
                     UNKNOWN if each.partitions is None else compact(each.partitions) or NONE,
-                    each.instance_id or each.member_id,
+                    text.printable(each.instance_id or each.member_id),
                 ]
                 for each in group.members
             ],
@@ -135,13 +135,13 @@ def _status(view: GroupsView) -> int:
 
 def _tell(view: GroupsView) -> None:
     for line in (*view.notes, *view.unanswered):
-        text.warn(line)
+        text.warn(text.printable(line))
 
 
 def _protocol(group: GroupView) -> str:
     """As in: classic (range), consumer (uniform), which is KIP-848, classic (connect sessioned)."""
     other = group.protocol_type if group.protocol_type not in ("", "consumer") else ""
-    detail = " ".join(filter(None, (other, group.assignor)))
+    detail = text.printable(" ".join(filter(None, (other, group.assignor))))
     return f"{group.kind} ({detail})" if detail else group.kind
 
 
@@ -160,7 +160,7 @@ def _position_row(each: GroupPosition) -> list[str]:
         NONE if each.next_offset is None else text.count(each.next_offset),
         UNKNOWN if each.bounds is None else text.count(each.bounds.high_watermark),
         NONE if each.next_offset is None else UNKNOWN if each.lag is None else text.count(each.lag),
-        each.problem or (each.member.client_id if each.member else NONE),
+        each.problem or (text.printable(each.member.client_id) if each.member else NONE),
     ]
 
 

@@ -6,22 +6,12 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+from loader.cli.text import printable
 from loader.formats.plain_values import Plain
 from loader.operations.tail_records import TailRecord
 
 NULL = "<null>"
 """What a missing key, or a tombstone's value, is shown as."""
-
-
-def printable(text: str) -> str:
-    """Text of one line; what is no letter, figure, sign or space is escaped: it could steer a terminal."""
-    return text if text.isprintable() else "".join(map(_printable, text))
-
-
-def _printable(letter: str) -> str:
-    if letter.isprintable():
-        return letter
-    return letter.encode("unicode_escape").decode("ascii")
 
 
 def shown(value: Plain) -> str:

@@ -74,6 +74,17 @@ def plural(number: int, noun: str) -> str:
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
+def printable(text: str) -> str:
+    """Text of one line; what is no letter, figure, sign or space is escaped: it could steer a terminal."""
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    return letter.encode("unicode_escape").decode("ascii")
+
+
 def print_table(
     columns: Mapping[str, str],
     rows: Iterable[Sequence[str]],
@@ -84,7 +95,8 @@ def print_table(
 
     spare  headings of columns that a narrow terminal does without, the first one first
     """
-    console = Console(highlight=False)
+    # A name may hold what rich takes for markup: a group called etl[red], a path with :key: in it.
+    console = Console(highlight=False, markup=False, emoji=False)
     if console.is_terminal:
         columns, rows = _fitting(columns, list(rows), spare, console.width)
     else:

@@ -121,10 +121,11 @@ def show_topic(name: str, config: Path | None, servers: str | None, as_json: boo
 
 def retention(config: Mapping[str, ConfigValue]) -> str:
     """What a topic's config keeps: 7 d; 7 d or 1.0 GiB each; compacted; for ever; ? where it is unknown."""
-    if not config:
+    values = {key: each.value for key, each in config.items()}
+    if "cleanup.policy" not in values:
         return UNKNOWN
-    policies = (config["cleanup.policy"].value or "").split(",")
-    keeps_ms, keeps_bytes = (int(config[key].value or -1) for key in ("retention.ms", "retention.bytes"))
+    policies = (values["cleanup.policy"] or "").split(",")
+    keeps_ms, keeps_bytes = (int(values.get(key) or -1) for key in ("retention.ms", "retention.bytes"))
     kept = ["compacted"] if "compact" in policies else []
     if "delete" in policies:
         bounds = [span(keeps_ms)] if keeps_ms >= 0 else []
@@ -189,7 +190,7 @@ def _rate(recent_count: int) -> str:
 
 
 def _value(config: ConfigValue) -> str:
-    return "(hidden)" if config.value is None else config.value
+    return "(hidden)" if config.value is None else text.printable(config.value)
 
 
 def _partition_row(each: PartitionView) -> list[str]:

@@ -23,7 +23,7 @@ from loader.operations import groups as operation
 from loader.values import TopicPartition as Partition
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
-from tests.kafka_source.asking import delete_records
+from tests.kafka_source.asking import count_requests, delete_records
 
 from .conftest import NewJobFunction
 from .jobs import kafka_loader
@@ -55,6 +55,8 @@ def members(
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
         "log_level": 0,
+        # How soon the first member hears of the second one; the newer protocol leaves that to the broker.
+        **({"heartbeat.interval.ms": 200} if protocol == "classic" else {}),
     }
     consumers = [Consumer({**common, "client.id": f"client-{number}"}) for number in range(count)]
     try:
@@ -273,6 +275,38 @@ def test_a_coordinator_that_does_not_answer_is_told_and_the_other_groups_shown(
     assert said in hidden.errors
     assert [each["group"] for each in all_groups.document["groups"]] == [group]
     assert all_groups.document["unanswered"] == [f"{said}: KafkaTimeoutError()"]
+
+
+def test_a_group_of_any_name_is_shown_without_steering_the_terminal(
+    kafka: KafkaCluster, new_topic: NewTopicFunction
+) -> None:
+    group = "etl[red]:key:\x1b[31m"
+    commit(kafka, group, {(new_topic(), 0): 0})
+
+    text = kafka_loader("groups", r"etl\[red.*", "-b", kafka.bootstrap_servers).output
+    shown = kafka_loader("groups", "show", group, "-b", kafka.bootstrap_servers).output
+
+    assert text.splitlines()[1].startswith("etl[red]:key:\\x1b[31m ")
+    assert shown.startswith("group etl[red]:key:\\x1b[31m, Empty")
+    assert look(kafka, "show", group)["group"] == group
+
+
+def test_asking_for_more_groups_takes_no_more_requests(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics = [new_topic(partitions=2) for _ in range(3)]
+    for number, topic in enumerate(topics):
+        commit(kafka, f"counted-{number}", {(topic, 0): 0, (topic, 1): 0})
+    requests = count_requests(monkeypatch)
+
+    sent = []
+    for pattern, names in (("counted-0", 1), ("counted-.", 3)):
+        requests.clear()
+        ended = kafka_loader("groups", pattern, "-b", kafka.bootstrap_servers, "--json")
+        assert len(ended.document["groups"]) == names
+        sent.append(list(requests))
+
+    assert sent[0] == sent[1]
 
 
 def test_partitions_are_told_in_few_words() -> None:

@@ -18,7 +18,7 @@ from loader.operations import topics as operation
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
 from tests.conftest import NewTopicFunction
-from tests.kafka_source.asking import delete_records
+from tests.kafka_source.asking import count_requests, delete_records
 
 from .conftest import NewJobFunction
 from .jobs import kafka_loader
@@ -158,6 +158,23 @@ def test_with_a_job_the_topics_that_it_loads_are_marked_and_those_it_misses_are_
     assert text.errors == f"job job names topics that are not there: {base}-gone\n"
     assert "job job does not load it\n" in shown.output
     assert job.folder.paths() == []
+
+
+def test_looking_at_more_topics_takes_no_more_requests(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = new_topic()
+    for number in range(3):
+        new_topic(f"{base}-{number}", partitions=3)
+    requests = count_requests(monkeypatch)
+
+    sent = []
+    for pattern, names in ((base, 1), (f"{base}.*", 4)):
+        requests.clear()
+        assert len(look(kafka, pattern)["topics"]) == names
+        sent.append(list(requests))
+
+    assert sent[0] == sent[1]
 
 
 def test_internal_topics_are_shown_only_where_they_are_asked_for(

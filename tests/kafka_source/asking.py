@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
@@ -56,3 +57,16 @@ def delete_records(kafka: KafkaCluster, topic: str, before_offset: int, partitio
     admin = admin_of(kafka)
     (future,) = admin.delete_records([TopicPartition(topic, partition, before_offset)]).values()
     future.result(30)
+
+
+def count_requests(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A list that grows by the kind of each request that any client sends from now on."""
+    sent: list[str] = []
+    ask_each = KafkaClient.ask_each
+
+    def counted(self: KafkaClient, requests: Any, *arguments: Any) -> Any:
+        sent.extend(type(each).__name__ for each in requests.values())
+        return ask_each(self, requests, *arguments)
+
+    monkeypatch.setattr(KafkaClient, "ask_each", counted)
+    return sent
