@@ -10,10 +10,13 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, cast
 
+from rich.console import Console
+
 from loader.cli import process, text
 from loader.cli.arguments import INTERRUPTED, Told
 from loader.cli.failures import failure_document, told
 from loader.errors import ConfigError
+from loader.kafka_source.batch_builder import Outgoing
 from loader.operations.produce import Interruption, Produced, ProduceOptions, produce
 from loader.operations.produce_input import InputFormat, open_input
 from loader.operations.produced_lines import LineFormat
@@ -21,6 +24,9 @@ from loader.operations.rate import Rate
 
 MOST_PARTITIONS = 20
 """That are told one by one."""
+
+SHOWN_EVERY = 500
+"""Records between two looks at the clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +63,8 @@ def produce_records(arguments: ProduceArguments, as_json: bool) -> int:
     rate = Rate(arguments.rate, time.monotonic, time.sleep)
     interruption = Interruption()
     began_s = time.monotonic()
-    with _handling(interruption):
-        produced = produce(settings, arguments.topic, records, options, rate.wait_turn, interruption)
+    with _handling(interruption), _shown(records, bool(names)) as shown:
+        produced = produce(settings, arguments.topic, shown, options, rate.wait_turn, interruption)
     seconds = time.monotonic() - began_s
     config = arguments.config or Path("CONFIG")
     with text.only_a_document() if as_json else nullcontext():
@@ -124,6 +130,27 @@ def _handling(interruption: Interruption) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def _shown(records: Iterator[Outgoing], has_files: bool) -> Iterator[Iterator[Outgoing]]:
+    """The records; while they go by, a terminal shows how many. Not where a person types them."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal or (sys.stdin.isatty() and not has_files):
+        yield records
+        return
+    with console.status("connecting") as status:
+
+        def counted() -> Iterator[Outgoing]:
+            began_s = told_s = time.monotonic()
+            for number, record in enumerate(records, 1):
+                yield record
+                if number % SHOWN_EVERY == 0 and time.monotonic() - told_s > 0.2:
+                    told_s = time.monotonic()
+                    rate = text.count(round(number / (told_s - began_s)))
+                    status.update(f"{text.count(number)} records, {rate} records/s")
+
+        yield counted()
+
+
 def _status(produced: Produced) -> int:
     if produced.is_interrupted:
         return INTERRUPTED
@@ -133,7 +160,7 @@ def _status(produced: Produced) -> int:
 def _lines(topic: str, produced: Produced, seconds: float) -> Iterator[str]:
     if produced.is_interrupted:
         yield f"interrupted. To go on, give the same command and input, with --skip {produced.next_skip}."
-    rate = f", {text.count(round(produced.record_count / seconds))} records/s" if seconds > 0 else ""
+    rate = f", {text.plural(round(produced.record_count / seconds), 'record')}/s" if seconds > 0 else ""
     yield (
         f"{topic}: {text.plural(produced.record_count, 'record')} acknowledged,"
         f" {text.size(produced.size_bytes)}, in {text.duration(seconds)}{rate}"

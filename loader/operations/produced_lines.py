@@ -19,7 +19,7 @@ READ_BYTES = 1024 * 1024
 JSON_KEYS = frozenset(
     (
         *("topic", "partition", "offset", "timestamp_ms", "timestamp_type"),
-        *("key", "key_base64", "value", "value_base64", "headers"),
+        *("key", "key_base64", "value", "value_base64", "headers", "problem"),
     )
 )
 

@@ -71,7 +71,7 @@ def test_a_line_without_an_end_is_not_read_whole(monkeypatch: pytest.MonkeyPatch
         (b'{"value": "v", "timestamp_ms": 0}', Outgoing(b"v", timestamp_ms=0)),
         (b'{"value": "v", "timestamp_ms": null}', Outgoing(b"v", timestamp_ms=NO_TIMESTAMP_MS)),
         (
-            b'{"value": "v", "partition": 3, "topic": "t", "offset": 9, "timestamp_type": 1}',
+            b'{"value": "v", "partition": 3, "topic": "t", "offset": 9, "timestamp_type": 1, "problem": "?"}',
             Outgoing(b"v", partition=3),
         ),
         (
