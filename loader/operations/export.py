@@ -31,10 +31,10 @@ from loader.values import layout
 BLOCKS = (100, 1_000)
 """So many commits are put together; each a multiple of the one before."""
 
-MOST_COMMITS = 1_000
+MOST_COMMITS = 300
 MOST_ROWS = 100_000
 MOST_FILES = 3
-"""What one run adds at the most where much is missing: some seconds of work."""
+"""What one run adds at the most where much is missing: about a second of work."""
 
 _NAME = re.compile(r"(\d{20})-(\d{20})\.parquet")
 
