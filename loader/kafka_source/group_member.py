@@ -21,6 +21,12 @@ from loader.values import TopicPartition
 LONGEST_REQUEST_MS = 480_000
 """What kafka-python's consumer takes: less than it keeps an idle connection."""
 
+HEARTBEAT_MS = 1000
+"""How soon a member hears that another came or left."""
+
+JOIN_S = 0.5
+"""How long one `keep` waits for the group to share partitions out."""
+
 METADATA_AGE_MS = 30_000
 """How soon a partition that was added is shared out."""
 
@@ -79,6 +85,7 @@ class GroupMember:
                 request_timeout_ms=self._timeout_ms,
                 bootstrap_timeout_ms=settings.request_timeout_ms,
                 fetch_max_wait_ms=min(500, self._timeout_ms // 2),
+                heartbeat_interval_ms=HEARTBEAT_MS,
                 metadata_max_age_ms=METADATA_AGE_MS,
                 metrics_enabled=False,
                 **settings.security,
@@ -98,11 +105,13 @@ class GroupMember:
         """What is owned; none while partitions are being shared out."""
         return self._owned.partitions
 
-    def keep(self, wait_s: float) -> None:
-        """Stay a member; here, and only here, partitions come and go. Takes `wait_s`, or a little more.
+    def keep(self) -> None:
+        """Stay a member; here, and only here, partitions come and go. Takes JOIN_S while nothing is owned.
 
         Whoever does not call it for five minutes is taken for dead by the group.
         """
+        # The second and later steps of joining are taken only by a poll that waits.
+        wait_s = 0.0 if self.partitions else JOIN_S
         try:
             self._consumer.poll(timeout_ms=round(wait_s * 1000))
         except kafka_errors.KafkaError as error:

@@ -29,9 +29,6 @@ FETCH_BYTES = 256 * 1024
 MOST_RECORDS = 100
 """Of one part: a person who pauses sees no more of them."""
 
-KEEP_S = 0.1
-"""How long a member waits for news of its group where there is nothing to read."""
-
 
 @dataclass(frozen=True, slots=True)
 class Newest:
@@ -114,7 +111,7 @@ class Tail:
         if self._has_ended:
             return None
         if self._member is not None:
-            self._keep(self._member, 0.0 if self._round is not None else KEEP_S)
+            self._keep(self._member)
         if self._round is None:
             self._begin_next_round()
         if self._round is None:
@@ -137,7 +134,7 @@ class Tail:
         Records may be fewer. Keeps the membership of the group.
         """
         if self._member is not None:
-            self._keep(self._member, 0.0)
+            self._keep(self._member)
         try:
             self._places.refresh()
         except BrokerUnavailable:
@@ -156,10 +153,10 @@ class Tail:
             finally:
                 self._member.close()
 
-    def _keep(self, member: GroupMember, wait_s: float) -> None:
+    def _keep(self, member: GroupMember) -> None:
         """Commit what was shown, and stay a member; partitions come and go here."""
         self._commit(member)  # before others may get the partitions
-        member.keep(wait_s)
+        member.keep()
         if member.generation != self._generation:
             self._take_over(member)
 
