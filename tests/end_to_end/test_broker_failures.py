@@ -21,7 +21,7 @@ from tests.task.jobs import a_task, run
 
 from .crashes import Interruption
 from .folders import LocalFolder
-from .jobs import Job, write_config
+from .jobs import Job, kafka_loader, write_config
 from .oracle import read_by_librdkafka
 from .producing import Message, messages, produce, wait_until
 from .records import assert_same_records, offsets_of
@@ -259,6 +259,33 @@ def test_partitions_that_give_no_answer_keep_their_position_while_the_others_com
 
     assert (loaded["partition"], loaded["start_offset"], loaded["end_offset"]) == (0, 5, 10)
     assert_same_records(job.records(), read_by_librdkafka(brokers, topic))
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_doctor_tells_of_each_broker_that_advertises_what_cannot_be_reached(
+    listener: str, brokers: KafkaCluster, new_job: NewJobFunction
+) -> None:
+    met, advertised = (
+        [
+            each.removeprefix(f"{listener}://")
+            for node in brokers.nodes
+            for each in node.properties[key].split(",")
+            if each.startswith(listener)
+        ]
+        for key in ("listeners", "advertised.listeners")
+    )
+    job = new_job("topic", servers=met)
+
+    ended = kafka_loader("doctor", str(job.config), "--json")
+
+    found = {check["name"]: check for check in ended.document["checks"]}
+    assert all(found[f"bootstrap {address}"]["verdict"] == "ok" for address in met)
+    for number, address in enumerate(advertised, 1):
+        broker = found[f"broker {number}"]
+        assert broker["verdict"] == "problem"
+        assert broker["found"].startswith(f"advertises {address}: ")
+        assert "advertised.listeners" in broker["to_do"]
+    assert ended.status == (2 if "kafka.invalid:9092" in advertised else 3)
 
 
 @pytest.mark.parametrize("listener", LISTENERS)

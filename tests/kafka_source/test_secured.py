@@ -35,7 +35,7 @@ from loader.values import FetchedRecords, OffsetRange
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
 from tests.end_to_end.folders import LocalFolder
-from tests.end_to_end.jobs import Job, kafka_loader, write_config
+from tests.end_to_end.jobs import Ended, Job, kafka_loader, write_config
 from tests.end_to_end.oracle import read_by_librdkafka
 from tests.end_to_end.producing import Message, messages, produce, wait_until
 from tests.end_to_end.records import assert_same_records
@@ -355,3 +355,132 @@ def test_a_mirror_group_that_the_user_may_not_write_is_only_a_warning(
     assert report["mirror_problem"] == (
         "open: this user may not write offsets of the group: give it READ on it"
     )
+
+
+def test_doctor_names_each_right_that_is_missing(secured: Secured, ann: KafkaClient, tmp_path: Path) -> None:
+    assert ann.settings  # logged in, and its ACLs are in force
+    job = secured.job(tmp_path, ["open", "shown"])
+    named = job.config.read_text().replace("[kafka]\n", '[[topics]]\nname = "shut"\n\n[kafka]\n')
+    job.config.write_text(named.replace("[kafka]\n", '[kafka]\nmirror_group = "anns"\n'))
+
+    ended = kafka_loader("doctor", str(job.config), "--json")
+
+    told = {(check["verdict"], check["found"]) for check in ended.document["checks"]}
+    assert ended.status == 2
+    assert told >= {
+        ("problem", "this user may not DESCRIBE shut"),
+        ("problem", "this user may not READ shown"),
+        ("ok", "1 of the job can be read; 2 partitions in all"),
+        ("warning", "this user may not write offsets of anns"),
+    }
+    assert [check["verdict"] for check in ended.document["checks"] if check["name"] == "log sizes"] == [
+        "warning"
+    ]
+    assert PASSWORD not in ended.output + ended.errors
+
+
+def test_doctor_says_that_the_login_is_refused_and_keeps_the_password_to_itself(
+    secured: Secured, tmp_path: Path
+) -> None:
+    job = secured.job(tmp_path, ["open"])
+    (tmp_path / "password").write_text("wr0ng-s3cret")
+
+    ended = kafka_loader("doctor", str(job.config), "--json")
+
+    (refused,) = [check for check in ended.document["checks"] if check["verdict"] == "problem"]
+    assert (ended.status, refused["name"]) == (2, f"bootstrap {secured.address}")
+    assert "Kafka refuses this user: SaslAuthenticationFailedError" in refused["found"]
+    assert "wr0ng-s3cret" not in ended.output + ended.errors
+
+
+SECRETS = ("r1ght-s3cret", "wr0ng-s3cret", "r3gistry-s3cret", "k3y-s3cret", "t0ken-s3cret", "url-s3cret")
+
+
+def everything_written(*arguments: str) -> tuple[int, str]:
+    """The status of a command, and all that it wrote, to either output."""
+    ended = kafka_loader(*arguments)
+    return ended.status, ended.output + ended.errors
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_no_command_writes_a_secret_whether_it_succeeds_or_fails(
+    log_format: str, secured: Secured, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    topic = f"told-{log_format}"
+    create(secured.cluster, topic)
+    produce(secured.cluster, topic, messages(5))
+    _allow(secured.cluster, topic, AclOperation.READ)
+    job = secured.job(tmp_path, [topic])
+    with KafkaClient(secured.settings()) as ann:
+        ann.connect(30_000)
+        wait_until(lambda: not read_listing(ann, [topic], ()).denied, "the ACL to be in force")
+    good, config = job.config.read_text(), str(job.config)
+    logged = ("--log-format", log_format)
+    written: list[str] = []
+
+    def commands(changed: str, *expected: int) -> None:
+        """Each command on a job file, and how each is to end."""
+        job.config.write_text(changed)
+        asked = [("plan", config), ("run", config, "--processes", "1", *logged), ("status", config)]
+        asked += [("quarantine", "replay", config, *logged), ("run", config, "--json", *logged)]
+        ended = [everything_written(*arguments) for arguments in asked]
+        assert [status for status, _ in ended] == list(expected), ended
+        written.extend(said for _, said in ended)
+
+    commands(good, 0, 0, 0, 0, 0)
+    (tmp_path / "wrong").write_text("wr0ng-s3cret")
+    commands(good.replace(str(tmp_path / "password"), str(tmp_path / "wrong")), 2, 2, 2, 0, 2)
+    # A registry that no one answers for, with a login; its topic has records that wait.
+    (tmp_path / "registry").write_text("r3gistry-s3cret")
+    produce(secured.cluster, topic, messages(5))
+    (port,) = choose_ports(1)
+    typed = good.replace(f'pattern = "{topic}"', f'name = "{topic}"\nvalue = {{ format = "avro" }}')
+    away = f'\n[registry]\nurl = "http://127.0.0.1:{port}"\ngive_up_after_s = 0.2\nusername = "ann"\n'
+    commands(f'{typed}{away}password_file = "{tmp_path}/registry"\n', 3, 3, 0, 0, 3)
+    # A secret in the wrong place: in a URL, among the servers, as a key of its own, or where a file is named.
+    in_url = away.replace("http://", "http://ann:url-s3cret@").replace('username = "ann"\n', "")
+    commands(typed + in_url, 2, 2, 2, 2, 2)
+    commands(good.replace('"127.0.0.1:', '"ann:url-s3cret@127.0.0.1:'), 2, 2, 2, 2, 2)
+    commands(good.replace('username = "ann"', 'username = "ann"\npassword = "k3y-s3cret"'), 2, 2, 2, 2, 2)
+
+    job.config.write_text(good.replace("file:///", "file://ann:url-s3cret@host/"))
+    written.append(everything_written("run", config, *logged)[1])
+    written.append(everything_written("infer", topic, "--bootstrap-servers", "ann:url-s3cret@host:9092")[1])
+    for secret in SECRETS:
+        for said in [*written, caplog.text]:
+            assert secret not in said, said
+    assert all(path.suffix != ".json" or _is_free(path.read_text()) for path in tmp_path.rglob("*"))
+
+
+def _is_free(document: str) -> bool:
+    return not any(secret in document for secret in SECRETS)
+
+
+def test_who_may_not_produce_is_told_so_and_who_may_does_with_or_without_idempotence(
+    secured: Secured, tmp_path: Path
+) -> None:
+    create(secured.cluster, "written")
+    (tmp_path / "lines.txt").write_bytes(b"1\n2\n")
+    config = str(secured.job(tmp_path, ["open"]).config)
+
+    def produced(topic: str, *options: str) -> Ended:
+        return kafka_loader("produce", topic, str(tmp_path / "lines.txt"), "-c", config, *options)
+
+    denied = [produced("open"), produced("open", "--no-idempotence")]
+    _allow(secured.cluster, "written", AclOperation.WRITE)
+    wait_until(lambda: produced("written").status == 0, "the permission to be known")
+    written = produced("written", "--no-idempotence")
+    denied.append(produced("open"))
+
+    for ended in denied:
+        assert ended.status == 2
+        assert "open: line 1 of " in ended.errors
+        assert "Kafka refuses this user" in ended.errors
+        assert "WRITE on the topic is needed" in ended.errors
+        assert PASSWORD not in ended.errors
+    assert written.status == 0, written.errors
+    assert [each.value for each in read_by_librdkafka(secured.cluster, "open")] == [
+        each.value for each in messages(3)
+    ]
+    assert [each.value for each in read_by_librdkafka(secured.cluster, "written")] == [b"1", b"2"] * 2
