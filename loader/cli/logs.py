@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-_LOGIN = re.compile(r"(?<=://)[^/\s@'\"]+(?=@)")
+_LOGIN = re.compile(r"(?<=://)[^/\s'\"]+(?=@)")
 """What stands before the host in a URL. Nothing here takes a login that way, but a message may quote one."""
 
 

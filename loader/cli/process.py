@@ -43,7 +43,9 @@ def read_kafka(config_path: Path | None, servers: str | None, client_id: str) ->
     try:
         kafka = KafkaConfig(bootstrap_servers=tuple(servers.split(",")))
     except ValueError:
-        raise ConfigError([f"--bootstrap-servers {servers}: needs host:port, several with commas"]) from None
+        # What stands there is not repeated where it may hold a password.
+        given = "" if "@" in servers else f" {servers}"
+        raise ConfigError([f"--bootstrap-servers{given}: needs host:port, several with commas"]) from None
     return KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, client_id=client_id)
 
 
@@ -70,9 +72,22 @@ def new_ticket(base_version: int, run_id: str = "", run_by: str = "") -> RunTick
 
 def is_dead(ticket: RunTicket) -> bool:
     """Whether the driver of a run certainly no longer exists: a process of this host that is gone."""
-    if ticket.host != _host() or not ticket.process_started:
+    if ticket.host != _host() or not ticket.process_started or _is_hidden(ticket.process_id):
         return False
     return _started(ticket.process_id) != ticket.process_started
+
+
+def _is_hidden(process_id: int) -> bool:
+    """Whether a process is there that this user may not see, as where /proc is mounted with hidepid."""
+    if os.access(f"/proc/{process_id}/stat", os.R_OK):
+        return False
+    try:
+        os.kill(process_id, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _user() -> str:

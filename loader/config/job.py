@@ -20,6 +20,9 @@ def _destination(url: str) -> str:
         # Without a scheme the place depends on the Hadoop settings of whoever runs the job.
         raise ValueError(f"{url!r} has no scheme; write {fix} for a local folder, or hdfs://host:port/folder")
     parts = urlsplit(url)
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        # What stands there is not repeated: it may hold a password.
+        raise ValueError("must be scheme, host and folder only, without user, '?' or '#'")
     path = parts.path.rstrip("/")
     if parts.scheme not in ("file", "hdfs"):
         raise ValueError(f"{url!r}: scheme must be file or hdfs, found {parts.scheme}")
@@ -27,8 +30,6 @@ def _destination(url: str) -> str:
         raise ValueError(f"{url!r} names a host; a local folder has three slashes: file:///{url[7:]}")
     if parts.scheme == "hdfs" and not parts.netloc:
         raise ValueError(f"{url!r} names no NameNode or name service: hdfs://host:port/folder")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("must be scheme, host and folder only, without user, '?' or '#'")
     if not path or any(part in ("", ".", "..") for part in path.split("/")[1:]):
         raise ValueError(f"{url!r} must name a folder below the root, without empty parts, '.' or '..'")
     return f"{parts.scheme}://{parts.netloc}{path}"

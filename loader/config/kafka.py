@@ -12,10 +12,13 @@ Filled = Annotated[str, Field(min_length=1)]
 
 
 def _host_and_port(server: str) -> str:
+    if "@" in server:
+        # What stands there is not repeated: it may hold a password.
+        raise ValueError("must be host:port and nothing else; a login belongs into [kafka.security]")
     host, colon, port = server.rpartition(":")
     if not colon or not host or (":" in host and not re.fullmatch(r"\[[^\[\]]+\]", host)):
         raise ValueError(f"{server!r} must be host:port, for example kafka1.example.com:9092")
-    if re.search(r"[\s/,@]", host):
+    if re.search(r"[\s/,]", host):
         raise ValueError(f"{server!r} must be host:port and nothing else; write several as a list")
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise ValueError(f"{server!r}: the port must be a number from 1 to 65535")

@@ -188,6 +188,7 @@ def test_a_wrong_value_tells_what_was_found(tmp_path: Path, text: str, problem: 
         ('["k:http"]', "'k:http': the port must be a number from 1 to 65535"),
         ('["k:9092,l:9092"]', "'k:9092,l:9092' must be host:port, for example kafka1.example.com:9092"),
         ('["http://k:9092"]', "'http://k:9092' must be host:port, for example kafka1.example.com:9092"),
+        ('["u:secret@k:9092"]', "must be host:port and nothing else; a login belongs into [kafka.security]"),
         ('["::1:9092"]', "'::1:9092' must be host:port, for example kafka1.example.com:9092"),
     ],
 )
@@ -229,6 +230,8 @@ def test_a_job_name_is_safe_in_a_path(tmp_path: Path, name: str) -> None:
             "file:///a/../b",
             "'file:///a/../b' must name a folder below the root, without empty parts, '.' or '..'",
         ),
+        ("file://u:secret@host/x", "must be scheme, host and folder only, without user, '?' or '#'"),
+        ("s3://u:secret@bucket/x", "must be scheme, host and folder only, without user, '?' or '#'"),
         ("hdfs://u:secret@nn/x", "must be scheme, host and folder only, without user, '?' or '#'"),
     ],
 )

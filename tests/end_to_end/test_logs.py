@@ -256,7 +256,7 @@ def test_a_line_has_the_time_of_its_event_in_utc_and_only_what_was_told() -> Non
 @pytest.mark.parametrize("log_format", LogFormat)
 def test_a_login_within_a_url_is_never_written(log_format: LogFormat) -> None:
     (line,) = log_lines(
-        log_format, lambda log: log.error("failed", "no answer from http://ann:s3cret@registry:8081/x")
+        log_format, lambda log: log.error("failed", "no answer from http://ann:s3cret@2@registry:8081/x")
     )
 
     assert "s3cret" not in line

@@ -474,7 +474,7 @@ def test_who_may_not_produce_is_told_so_and_who_may_does_with_or_without_idempot
     denied.append(produced("open"))
 
     for ended in denied:
-        assert ended.status == 2
+        assert ended.status == 2, ended.errors
         assert "open: line 1 of " in ended.errors
         assert "Kafka refuses this user" in ended.errors
         assert "WRITE on the topic is needed" in ended.errors
