@@ -121,6 +121,8 @@ def test_the_example_dag_loads_its_jobs_waits_for_the_hour_and_queries_it(
         "orders_of_the_hour_are_complete": ("success", 1),
         "count_orders_of_the_hour": ("success", 1),
     }
+    waited = airflow.xcom("kafka_to_parquet", "orders_of_the_hour_are_complete")
+    assert (waited["complete"], waited["until_ms"]) == (True, T0_MS + HOUR_MS)
     assert airflow.xcom("kafka_to_parquet", "count_orders_of_the_hour") == 10
     truth = [record for topic in (ORDERS, PAYMENTS) for record in read_by_librdkafka(kafka, topic)]
     assert_same_records(airflow.orders.records(), truth)

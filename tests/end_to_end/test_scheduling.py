@@ -5,10 +5,12 @@ import shutil
 import subprocess
 import sys
 from configparser import ConfigParser
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from loader.cli import process
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 
@@ -89,9 +91,36 @@ def test_a_service_fails_only_where_a_person_is_needed_and_is_stopped_as_by_ctrl
     assert service["Type"] == "oneshot"
     assert {0, *map(int, service["SuccessExitStatus"].split())} == {0, 3, 5, 130}
     assert service["KillSignal"] == "SIGINT"
-    # Of a run that it does not see, a run would think that it is dead.
-    assert not {"ProtectProc", "ProcSubset", "PrivatePIDs"} & set(service)
-    assert "MemoryDenyWriteExecute" not in service
+    assert not {"PrivatePIDs", "ProcSubset", "MemoryDenyWriteExecute"} & set(service)
+
+
+OTHER_NAMESPACE = ["unshare", "--mount", "sh", "-c"]
+HIDING = "mount -t proc -o hidepid=2 proc /proc"
+
+
+def may_hide_processes() -> bool:
+    words = [*OTHER_NAMESPACE, HIDING]
+    return shutil.which("setpriv") is not None and subprocess.run(words, capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not may_hide_processes(), reason="needs root, and the right to mount")
+def test_a_run_of_another_user_that_proc_hides_is_not_taken_for_dead() -> None:
+    living = process.new_ticket(0)
+    fields = asdict(living)
+    ask = "from loader.cli.process import RunTicket, is_dead"
+    gone = f"{fields!r} | {{'process_id': 2**22 - 1}}"  # beyond what the kernel gives to processes
+    code = f"{ask}; print(is_dead(RunTicket(**{fields!r})), is_dead(RunTicket(**({gone}))))"
+    nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+
+    ended = subprocess.run(
+        [*OTHER_NAMESPACE, f"{HIDING} && exec {nobody} {sys.executable} -c {shlex.quote(code)}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+    )
+
+    assert (ended.stdout, ended.stderr) == ("False True\n", "")
 
 
 def test_a_timer_starts_the_service_of_its_name_and_is_what_gets_enabled() -> None:
