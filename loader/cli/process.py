@@ -43,7 +43,9 @@ def read_kafka(config_path: Path | None, servers: str | None, client_id: str) ->
     try:
         kafka = KafkaConfig(bootstrap_servers=tuple(servers.split(",")))
     except ValueError:
-        raise ConfigError([f"--bootstrap-servers {servers}: needs host:port, several with commas"]) from None
+        # What stands there is not repeated where it may hold a password.
+        given = "" if "@" in servers else f" {servers}"
+        raise ConfigError([f"--bootstrap-servers{given}: needs host:port, several with commas"]) from None
     return KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, client_id=client_id)
 
 
