@@ -160,6 +160,8 @@ def _found(value: object) -> str:
     match value:
         case bool():
             return "true" if value else "false"
+        case str() if "@" in value:
+            return "a string"  # which may hold a login
         case str():
             text = value if len(value) <= 60 else value[:57] + "..."
             return f"the string {json.dumps(text, ensure_ascii=False)}"

@@ -181,6 +181,7 @@ def test_a_wrong_value_tells_what_was_found(tmp_path: Path, text: str, problem: 
     ("servers", "problem"),
     [
         ('"k:9092"', 'must be a list, found the string "k:9092"'),
+        ('"u:secret@k:9092"', "must be a list, found a string"),
         ("[]", "must not be empty"),
         ("[9092]", "must be a string, found the integer 9092"),
         ('["k"]', "'k' must be host:port, for example kafka1.example.com:9092"),
