@@ -29,32 +29,33 @@ def list_topics(
     if as_json:
         text.print_json(_document(view))
         return _status(view)
-    text.print_table(
-        {
-            "topic": "left",
-            "partitions": "right",
-            "begin": "right",
-            "end": "right",
-            "size": "right",
-            "records/s": "right",
-            "retention": "left",
-            **({"in job": "left"} if job else {}),
-        },
-        [
+    if view.topics:
+        text.print_table(
+            {
+                "topic": "left",
+                "partitions": "right",
+                "begin": "right",
+                "end": "right",
+                "size": "right",
+                "records/s": "right",
+                "retention": "left",
+                **({"in job": "left"} if job else {}),
+            },
             [
-                each.name,
-                f"{len(each.partitions)} x{each.replication}",
-                _sum((of.begin_offset for of in each.partitions), text.count),
-                _sum((of.end_offset for of in each.partitions), text.count),
-                _sum((of.size_bytes for of in each.partitions), text.size),
-                _sum((of.recent_count for of in each.partitions), _rate),
-                retention(each.config),
-                *(["yes" if each.in_job else ""] if job else ()),
-            ]
-            for each in view.topics
-        ],
-        spare=["begin"],
-    )
+                [
+                    each.name,
+                    f"{len(each.partitions)} x{each.replication}",
+                    _sum((of.begin_offset for of in each.partitions), text.count),
+                    _sum((of.end_offset for of in each.partitions), text.count),
+                    _sum((of.size_bytes for of in each.partitions), text.size),
+                    _sum((of.recent_count for of in each.partitions), _rate),
+                    retention(each.config),
+                    *(["yes" if each.in_job else ""] if job else ()),
+                ]
+                for each in view.topics
+            ],
+            spare=["begin"],
+        )
     text.say(_summary(view, job))
     if view.absent_from_kafka and job:
         text.warn(f"job {job.job.name} names topics that are not there: {', '.join(view.absent_from_kafka)}")

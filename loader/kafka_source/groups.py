@@ -83,13 +83,14 @@ def list_groups(client: KafkaClient) -> tuple[dict[str, ListedGroup], dict[int, 
     """
     groups: dict[str, ListedGroup] = {}
     unanswered: dict[int, str] = {}
-    brokers = client.brokers
-    for node_id, answer in client.ask_each({each: ListGroupsRequest() for each in brokers}).items():
+    answers = client.ask_each({node_id: ListGroupsRequest() for node_id in client.brokers})
+    for node_id in client.brokers:
+        answer = answers[node_id]
         error = answer if isinstance(answer, Exception) else kafka_errors.for_code(answer.error_code)()
         if isinstance(error, DENIED):
             raise client.denied(error)
-        if not isinstance(error, kafka_errors.NoError) or node_id is None:
-            unanswered[node_id or -1] = f"{client.address_of(node_id)}: {error!r}"
+        if not isinstance(error, kafka_errors.NoError):
+            unanswered[node_id] = f"{client.address_of(node_id)}: {error!r}"
             continue
         for each in answer.groups:
             # Before Kafka 3.8 brokers name no type: there is one.

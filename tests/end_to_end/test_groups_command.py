@@ -15,9 +15,12 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
+from kafka import errors as kafka_errors
+from kafka.protocol.admin.groups import DescribeGroupsResponse, ListGroupsResponse
 
 from loader.cli.groups import compact
 from loader.kafka_source import groups as asking
+from loader.kafka_source.client import KafkaClient
 from loader.kafka_source.groups import ListedGroup
 from loader.operations import groups as operation
 from loader.values import TopicPartition as Partition
@@ -275,6 +278,40 @@ def test_a_coordinator_that_does_not_answer_is_told_and_the_other_groups_shown(
     assert said in hidden.errors
     assert [each["group"] for each in all_groups.document["groups"]] == [group]
     assert all_groups.document["unanswered"] == [f"{said}: KafkaTimeoutError()"]
+
+
+def test_a_coordinator_that_is_loading_or_has_lost_a_group_is_told_with_what_is_known(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = new_topic()
+    produce(kafka, topic, messages(5))
+    group = f"moving-{topic}"
+    commit(kafka, group, {(topic, 0): 1})
+    ask_each = KafkaClient.ask_each
+
+    def answer_with(response_type: Any, error: Any) -> None:
+        def wrong(self: KafkaClient, *arguments: Any) -> dict[int | None, Any]:
+            answers = ask_each(self, *arguments)
+            for answer in answers.values():
+                if isinstance(answer, response_type):
+                    for each in answer.groups if response_type is DescribeGroupsResponse else [answer]:
+                        each.error_code = error.errno
+            return answers
+
+        monkeypatch.setattr(KafkaClient, "ask_each", wrong)
+
+    answer_with(ListGroupsResponse, kafka_errors.CoordinatorLoadInProgressError)
+    loading = kafka_loader("groups", "-b", kafka.bootstrap_servers)
+    answer_with(DescribeGroupsResponse, kafka_errors.NotCoordinatorError)
+    lost = kafka_loader("groups", "show", group, "-b", kafka.bootstrap_servers, "--json")
+
+    broker = f"broker 1 ({kafka.nodes[0].address})"
+    assert (loading.status, lost.status) == (3, 3)
+    assert f"no answer: {broker}: " in loading.errors
+    assert "CoordinatorLoadInProgressError" in loading.errors
+    (found,) = lost.document["groups"]
+    assert lost.document["unanswered"] == [f"{group}: no answer: {broker}: NotCoordinatorError"]
+    assert (found["members"], found["member_count"], found["lag_offsets"]) == (None, None, 4)
 
 
 def test_a_group_of_any_name_is_shown_without_steering_the_terminal(
