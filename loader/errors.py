@@ -208,15 +208,27 @@ class OffsetsExpired(PersonDecides):
         self.wanted, self.log_start_offset, self.lost = wanted, log_start_offset, lost
 
 
+class BackfillExpired(PersonDecides):
+    """Rows are to be replaced whose records Kafka has deleted."""
+
+    def __init__(self, loaded: OffsetRange, log_start_offset: int) -> None:
+        super().__init__(
+            f"{loaded}: rows of the asked time are of offsets that Kafka no longer holds: its log now starts"
+            f" at {log_start_offset}. Nothing was changed: loaded again, they would be gone. Ask for a later"
+            f" time, or for the offsets of {loaded.topic_partition} from {log_start_offset} on.",
+        )
+        self.loaded, self.log_start_offset = loaded, log_start_offset
+
+
 class ReplacedRecordsGone(PersonDecides):
     """Offsets are loaded again of which Kafka has fewer records than were loaded before."""
 
     def __init__(self, wanted: OffsetRange, loaded_count: int, found_count: int) -> None:
         super().__init__(
             f"{wanted}: was loaded with {loaded_count} records, and Kafka has {found_count} of them today:"
-            " the others were compacted away or deleted. Nothing of this topic was committed: their rows, which"
-            " are untouched, would be gone. Choose a range that Kafka still has whole; a position that was"
-            " set back can be set forward again.",
+            " the others were compacted away or deleted. Nothing of this topic was committed: their rows,"
+            " which are untouched, would be gone. Choose a range that Kafka still has whole; a position that"
+            " was set back can be set forward again.",
             [UNDO_POSITION, LEAVE_OUT],
         )
         self.wanted, self.loaded_count, self.found_count = wanted, loaded_count, found_count

@@ -47,6 +47,18 @@ LogFormatOption = Annotated[
     LogFormat,
     typer.Option("--log-format", help="Of what is logged to standard error: text, or JSON lines."),
 ]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Worker processes of --engine local; one per core by default.", show_default=False
+    ),
+]
+OneTopic = Annotated[str, typer.Option("--topic", help="The topic.", show_default=False)]
+Partition = Annotated[
+    int | None, typer.Option("--partition", min=0, help="Only this partition.", show_default=False)
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the history.", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
 TopicOption = Annotated[str | None, typer.Option("--topic", help="Only this topic.", show_default=False)]
 
 

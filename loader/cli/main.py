@@ -15,12 +15,14 @@ import typer
 import loader
 from loader.cli.arguments import INTERRUPTED, Told
 from loader.cli.commands import (
+    backfill,
     complete,
     groups,
     history,
     infer,
     jobs,
     monitoring,
+    position,
     produce,
     quarantine,
     query,
@@ -48,6 +50,8 @@ for commands in (
     history,
     quarantine,
     query,
+    backfill,
+    position,
     topics,
     tail,
     produce,

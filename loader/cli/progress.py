@@ -52,9 +52,13 @@ class ProgressListener:
         if step is Step.CHECK:
             self._stop()
 
+    def expect(self, offset_count: int, split_count: int) -> None:
+        """How much there is to load."""
+        self._total_offsets, self._total_splits = offset_count, split_count
+
     def planned(self, plan: LoadPlan) -> None:
         """The plan is made."""
-        self._total_offsets, self._total_splits = plan.offset_count, len(plan.splits)
+        self.expect(plan.offset_count, len(plan.splits))
         tell_plan(self._log, plan)
 
     def decided(self, decision: Decision) -> None:

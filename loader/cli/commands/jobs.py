@@ -4,18 +4,21 @@ from typing import Annotated
 
 import typer
 
-from loader.cli.arguments import CHANGE, LOAD, LOOK, AsJson, ConfigPath, LogFormatOption, TopicOption, end
+from loader.cli.arguments import (
+    CHANGE,
+    LOAD,
+    LOOK,
+    AsJson,
+    ConfigPath,
+    LogFormatOption,
+    Processes,
+    TopicOption,
+    end,
+)
 from loader.cli.engines import EngineName
 from loader.cli.logs import LogFormat, open_log
 
 app = typer.Typer()
-
-Processes = Annotated[
-    int | None,
-    typer.Option(
-        min=1, help="Worker processes of --engine local; one per core by default.", show_default=False
-    ),
-]
 
 AllPartitions = Annotated[
     bool,
