@@ -11,7 +11,7 @@ batch as a whole is acknowledged or not.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from kafka.producer.producer_batch import FinalState, ProducerBatch
+from kafka.producer.producer_batch import ProducerBatch
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecordsBuilder
 from kafka.structs import TopicPartition as KafkaPartition
@@ -107,11 +107,6 @@ class Batch(ProducerBatch):  # type: ignore[misc]  # it has no types
         """About how much memory it takes."""
         held: int = self.size_bytes + self.record_count * RECORD_OVERHEAD_BYTES
         return held
-
-    @property
-    def is_aborted(self) -> bool:
-        """Whether it was given up here, without an answer of a broker."""
-        return bool(self.final_state == FinalState.ABORTED)
 
     def outcome(self) -> int | Exception:
         """The offset of its first record, -1 where the broker does not tell; or why it was not acknowledged.

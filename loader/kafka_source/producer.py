@@ -47,6 +47,18 @@ REFUSED = (
 """What no repetition helps against."""
 
 
+DENIED_PRODUCER_ID = "ClusterAuthorizationFailedError"
+"""In the text of the error that kafka-python gives for it: who may write to no topic gets no producer id."""
+
+
+class _NotSent(kafka_errors.KafkaError):  # type: ignore[misc]  # it has no types
+    """A batch was not sent, since another one failed."""
+
+
+# The second is what a sender that is closed by force leaves.
+GIVEN_UP = (_NotSent, kafka_errors.IllegalStateError)
+
+
 @dataclass(slots=True)
 class Landed:
     """Where records of one partition landed: within [start_offset, end_offset), maybe among others'."""
@@ -188,7 +200,7 @@ class Producer:
         self._window_bytes -= batch.held_bytes
         outcome = batch.outcome()
         if isinstance(outcome, Exception):
-            reason = None if batch.is_aborted else _error(outcome)
+            reason = None if isinstance(outcome, GIVEN_UP) else _error(outcome)
             self._note(Unacknowledged(batch.first_number, batch.first_place, reason))
             return
         self.acknowledged_count += batch.record_count
@@ -211,7 +223,7 @@ class Producer:
         self._kafka._sender.wakeup()
         while self._window and not has_enough():
             if self.first_unacknowledged is not None:
-                self._kafka._accumulator.abort_undrained_batches(kafka_errors.KafkaError("not sent"))
+                self._kafka._accumulator.abort_undrained_batches(_NotSent())
             self._window[0].produce_future.wait(LOOK_EVERY_S)
             self._settle()
 
@@ -262,7 +274,7 @@ def _client(**options: Any) -> KafkaNetClient:
 
 
 def _error(error: Exception) -> LoaderError:
-    if isinstance(error, DENIED):
+    if isinstance(error, DENIED) or DENIED_PRODUCER_ID in str(error):
         return _denied(error)
     if isinstance(error, REFUSED):
         return RecordsRefused(f"the broker refuses it: {_text(error)}")

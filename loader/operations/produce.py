@@ -241,7 +241,9 @@ def _result(
     elif failure is not None:
         failure.add_note(
             f"{_records(whole_count)} before it {_were(whole_count)} sent and acknowledged, and nothing"
-            f" behind it was sent. Correct it. {_go_on(next_skip)}."
+            f" behind it was sent. {_go_on(next_skip)}."
+            if whole_count
+            else "Nothing was sent."
         )
     return Produced(
         record_count=producer.acknowledged_count,
