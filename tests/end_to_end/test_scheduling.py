@@ -94,31 +94,29 @@ def test_a_service_fails_only_where_a_person_is_needed_and_is_stopped_as_by_ctrl
     assert not {"PrivatePIDs", "ProcSubset", "MemoryDenyWriteExecute"} & set(service)
 
 
-OTHER_NAMESPACE = ["unshare", "--mount", "sh", "-c"]
-HIDING = "mount -t proc -o hidepid=2 proc /proc"
-
-
-def may_hide_processes() -> bool:
-    words = [*OTHER_NAMESPACE, HIDING]
-    return shutil.which("setpriv") is not None and subprocess.run(words, capture_output=True).returncode == 0
-
-
-@pytest.mark.skipif(not may_hide_processes(), reason="needs root, and the right to mount")
-def test_a_run_of_another_user_that_proc_hides_is_not_taken_for_dead() -> None:
-    living = process.new_ticket(0)
-    fields = asdict(living)
-    ask = "from loader.cli.process import RunTicket, is_dead"
-    gone = f"{fields!r} | {{'process_id': 2**22 - 1}}"  # beyond what the kernel gives to processes
-    code = f"{ask}; print(is_dead(RunTicket(**{fields!r})), is_dead(RunTicket(**({gone}))))"
+def python_where_proc_hides(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code as nobody, where /proc shows only processes of one's own."""
     nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+    hiding = "mount -t proc -o hidepid=2 proc /proc"
+    script = f"{hiding} && exec {nobody} {sys.executable} -c {shlex.quote(code)}"
+    words = ["unshare", "--mount", "sh", "-c", script]
+    return subprocess.run(words, capture_output=True, text=True, check=False, cwd=REPOSITORY)
 
-    ended = subprocess.run(
-        [*OTHER_NAMESPACE, f"{HIDING} && exec {nobody} {sys.executable} -c {shlex.quote(code)}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
-    )
+
+def proc_can_hide() -> bool:
+    return shutil.which("unshare") is not None and python_where_proc_hides("").returncode == 0
+
+
+@pytest.mark.skipif(
+    not proc_can_hide(), reason="needs root, the right to mount, and a Python that all may run"
+)
+def test_a_run_of_another_user_that_proc_hides_is_not_taken_for_dead() -> None:
+    fields = asdict(process.new_ticket(0))
+    ask = "from loader.cli.process import RunTicket, is_dead"
+    gone = f"{fields!r} | {{'process_id': 2**22}}"  # beyond what the kernel gives to processes
+    code = f"{ask}; print(is_dead(RunTicket(**{fields!r})), is_dead(RunTicket(**({gone}))))"
+
+    ended = python_where_proc_hides(code)
 
     assert (ended.stdout, ended.stderr) == ("False True\n", "")
 
