@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from loader.storage.protocol import Storage
-    from loader.tables.tables import Table, Tables
+    from loader.tables.tables import Tables
 
-__all__ = ["Table", "Tables", "open_tables", "query"]
+__all__ = ["open_tables", "query"]
 
 
 def open_tables(job_file: str | Path, job: str | None = None) -> "Tables":

@@ -86,7 +86,7 @@ def test_processes_are_refused_where_spark_has_its_own(new_job: NewJobFunction) 
     assert "--processes is for --engine local" in ended.errors
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "query"])
 def test_help_of_every_command_tells_its_options_and_an_example(command: str) -> None:
     whole, ended = kafka_loader("--help"), kafka_loader(command, "--help")
 
