@@ -15,6 +15,7 @@ from loader.operations.groups import (
     look_at_group,
     look_at_groups,
 )
+from loader.operations.topics import few
 from loader.values import TopicPartition
 
 CLIENT_ID = "kafka-loader-groups"
@@ -45,7 +46,7 @@ def list_groups(pattern: str | None, config: Path | None, servers: str | None, a
                     each.state or UNKNOWN,
                     UNKNOWN if each.members is None else text.count(len(each.members)),
                     _lag(each),
-                    ", ".join(each.topics) or (UNKNOWN if each.positions is None else NONE),
+                    few(each.topics) or (UNKNOWN if each.positions is None else NONE),
                 ]
                 for each in view.groups
             ],
@@ -140,7 +141,7 @@ def _tell(view: GroupsView) -> None:
 
 def _protocol(group: GroupView) -> str:
     """As in: classic (range), consumer (uniform), which is KIP-848, classic (connect sessioned)."""
-    other = group.protocol_type if group.protocol_type not in ("", "consumer") else ""
+    other = "" if group.protocol_type in ("consumer", group.kind) else group.protocol_type
     detail = text.printable(" ".join(filter(None, (other, group.assignor))))
     return f"{group.kind} ({detail})" if detail else group.kind
 

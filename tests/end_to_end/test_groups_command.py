@@ -233,7 +233,7 @@ def test_what_kafka_python_cannot_ask_of_a_kind_of_groups_is_said(
     def as_kind(kind: str) -> Any:
         def list_groups(*arguments: Any) -> tuple[dict[str, ListedGroup], dict[int, str]]:
             groups, away = listed(*arguments)
-            return {group: replace(groups[group], kind=kind)}, away
+            return {group: replace(groups[group], kind=kind, protocol_type=kind)}, away
 
         return list_groups
 
