@@ -17,21 +17,22 @@ HDFS_LIMIT_S = 45.0
 
 
 @dataclass(frozen=True, slots=True)
-class FolderFacts:
-    """What is known of a folder; None where this file system does not say.
+class Facts:
+    """What is known of a folder or a file; None where this file system does not say.
 
     permission  as `ls -l` writes it, rwxr-x---
+    copy_count  of a file in HDFS: its replication
     """
 
     owner: str
     group: str
     permission: str
     free_bytes: int | None = None
-    total_bytes: int | None = None
+    copy_count: int | None = None
 
 
-def read_facts(url: str) -> FolderFacts | None:
-    """The facts of a folder; None where there is nothing. Raises the errors of a Storage."""
+def read_facts(url: str) -> Facts | None:
+    """The facts of a folder or a file; None where there is nothing. Raises the errors of a Storage."""
     if url.startswith("file://"):
         try:
             return _local_facts(Path(url.removeprefix("file://")))
@@ -47,21 +48,19 @@ def read_facts(url: str) -> FolderFacts | None:
         return None
     except Exception as error:
         raise hdfs_errors.error_for(error, url, "look at", f"hdfs://{authority}") from error
-    return FolderFacts(found.owner, found.group, _letters(found.permission))
+    return Facts(found.owner, found.group, _letters(found.permission), copy_count=found.replication)
 
 
-def _local_facts(folder: Path) -> FolderFacts | None:
+def _local_facts(folder: Path) -> Facts | None:
     try:
         found = folder.stat()
     except FileNotFoundError:
         return None
-    usage = shutil.disk_usage(folder)
-    return FolderFacts(
+    return Facts(
         _name(folder.owner, found.st_uid),
         _name(folder.group, found.st_gid),
         _letters(found.st_mode),
-        usage.free,
-        usage.total,
+        shutil.disk_usage(folder).free,
     )
 
 

@@ -87,9 +87,9 @@ def test_where_all_is_well_doctor_says_so_and_leaves_nothing_behind(
     assert (is_made, nothing, job.folder.paths()) == (False, [], paths)
     assert "not there yet, and can be made" in before["destination"]["found"]
     assert before["ledger"]["found"] == "none yet: job job has not run"
-    assert after["ledger"]["found"].startswith("1 commits without a hole; the newest, 1, of ")
+    assert after["ledger"]["found"].startswith("1 commit; the newest, 1, of ")
     assert "the one that the ledger belongs to" in after["cluster"]["found"]
-    assert after["topics"]["found"] == "1 of the job can be read; 1 partitions in all"
+    assert after["topics"]["found"] == "1 of the job can be read; partitions in all: 1"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Metrics: what Prometheus is told is what the ledger and the brokers say, in its own format."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from loader.commits.log import CommitLog
@@ -241,3 +243,22 @@ def test_names_and_units_follow_the_conventions_of_prometheus(
         assert not name.endswith(("_ms", "_kib", "_mb", "_minutes", "_percent"))
     documented = (Path(__file__).parents[2] / "docs/monitoring.md").read_text()
     assert [name for name in kinds if f"`{name}`" not in documented] == []
+
+
+def test_the_alert_rules_of_the_docs_are_rules_and_ask_for_metrics_that_there_are() -> None:
+    documented = (Path(__file__).parents[2] / "docs/monitoring.md").read_text()
+    table = set(re.findall(r"^\| `(kafka_loader_\w+)`", documented, re.MULTILINE))
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", documented, re.MULTILINE | re.DOTALL)
+
+    (group,) = yaml.safe_load(block)["groups"]
+
+    assert set(group) == {"name", "rules"}
+    for rule in group["rules"]:
+        assert {"alert", "expr", "annotations"} <= set(rule) <= {"alert", "expr", "annotations", "for"}
+        asked = set(re.findall(r"kafka_loader_\w+", rule["expr"]))
+        assert asked <= table, rule["alert"]
+        assert asked or "node_textfile_mtime_seconds" in rule["expr"]
+        assert rule["expr"].count("(") == rule["expr"].count(")")
+        assert set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])) <= {
+            *("loader_job", "topic", "source", "file")
+        }

@@ -153,7 +153,7 @@ def _topics(client: KafkaClient, listing: ClusterListing) -> Iterator[Check]:
     readable = len(listing.topics) - len(unreadable)
     partitions = sum(len(topic.leaders) for topic in listing.topics.values())
     if readable:
-        yield fine("topics", f"{readable:,} of the job can be read; {partitions:,} partitions in all")
+        yield fine("topics", f"{readable:,} of the job can be read; partitions in all: {partitions:,}")
     elif not (listing.missing or listing.denied or unreadable):
         to_do = "Correct the patterns of [[topics]], or wait for topics; this user sees only what it may."
         yield doubtful("topics", "no topic of the cluster matches", to_do)

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from loader.commits.log import CommitLog
-from loader.errors import PathExists
+from loader.errors import LoaderError, PathExists
 from loader.operations.checks.check import Check, bad, doubtful, fine
 from loader.operations.job import Job
 from loader.operations.plan import read_ledger
@@ -31,11 +31,18 @@ def probe_folder(job: Job, probe_id: str) -> Iterator[str]:
     made = missing_folders(f"{job.storage.url}/{layout.runs_folder(job.name)}")
     try:
         yield folder
-    finally:
-        job.storage.delete(folder)
-        for url in made:
-            if not remove_if_empty(url):  # another run has begun to use it
-                break
+    except BaseException:
+        with suppress(LoaderError):  # where nothing can be made nothing can be deleted: the first error tells
+            _clear(job, folder, made)
+        raise
+    _clear(job, folder, made)
+
+
+def _clear(job: Job, folder: str, made: list[str]) -> None:
+    job.storage.delete(folder)
+    for url in made:
+        if not remove_if_empty(url):  # another run has begun to use it
+            break
 
 
 def check_destination(job: Job, probe_id: str, now_ms: Callable[[], int]) -> Iterator[Check]:
@@ -45,6 +52,7 @@ def check_destination(job: Job, probe_id: str, now_ms: Callable[[], int]) -> Ite
         began_s, began_ms = time.monotonic(), now_ms()
         _create(job.storage, f"{folder}/clock")
         changed_ms = job.storage.status(f"{folder}/clock").modified_ms
+        file = read_facts(f"{job.storage.url}/{folder}/clock")
         ended_ms = now_ms()
         overwrites = _try_commits(job.storage, folder)
         took_ms = (time.monotonic() - began_s) * 1000
@@ -63,7 +71,9 @@ def check_destination(job: Job, probe_id: str, now_ms: Callable[[], int]) -> Ite
     if facts is not None:
         owned = f"; the folder is {facts.owner}:{facts.group} {facts.permission}" if is_there else ""
         if facts.free_bytes is None:
-            yield fine("free space", f"HDFS tells its space to administrators only{owned}")
+            copies = file.copy_count if file is not None else None
+            kept = f"; it keeps {copies} cop{'y' if copies == 1 else 'ies'} of a file" if copies else ""
+            yield fine("free space", f"HDFS tells its space to administrators only{kept}{owned}")
         elif facts.free_bytes < LITTLE_SPACE_BYTES:
             free = f"only {facts.free_bytes / 2**20:,.0f} MiB are free"
             yield doubtful("free space", f"{free}{owned}", "Make room: a run without stops with 3.")
@@ -115,6 +125,5 @@ def check_ledger(job: Job) -> Iterator[Check]:
         return
     moment = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(newest.committed_at_ms / 1000))
     commits = len(CommitLog(job.storage, job.name).versions())
-    yield fine(
-        "ledger", f"{commits:,} commits without a hole; the newest, {newest.version}, of {moment} can be read"
-    )
+    kept = f"{commits:,} commits without a hole" if commits > 1 else "1 commit"
+    yield fine("ledger", f"{kept}; the newest, {newest.version}, of {moment} can be read")
