@@ -100,6 +100,7 @@ def test_a_process_that_dies_leaves_its_split_to_another_attempt(
 
     assert ended.status == 0, ended.errors
     assert run.attempts() == {0: 2, 1: 1}
+    assert ended.errors.count("begun again: 1 attempt at a split died") == 1
     assert_not_published(job, run.notes.read("dead"))
     assert_loaded_once(kafka, job, topic)
 

@@ -75,6 +75,7 @@ def test_rows_are_the_same_whatever_engine_loads_them(
     assert table["value"].to_pylist() == [b"value %d" % number for number in range(100)] * 2
     assert {loaded.range for result in results for loaded in result.loaded} == set(wanted)
     assert sum(advance.row_count for advance in heard) == 200
+    assert (sum(each.split_count for each in heard), sum(each.retried_count for each in heard)) == (4, 0)
 
 
 def test_an_engine_that_was_prepared_and_one_that_was_not_run_the_same(engine: Engine) -> None:
