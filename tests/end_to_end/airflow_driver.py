@@ -47,10 +47,14 @@ def _outcome(ended: Any) -> dict[str, Any]:
             "run_id": ended.run_id,
             "state": ended.state,
             "tasks": {
-                task.task_id: {"state": task.state, "tries": task.try_number, "xcom": xcoms.get(task.task_id)}
+                _name(task): {"state": task.state, "tries": task.try_number, "xcom": xcoms.get(task.task_id)}
                 for task in tasks
             },
         }
+
+
+def _name(task: Any) -> str:
+    return task.task_id if task.map_index < 0 else f"{task.task_id}[{task.map_index}]"
 
 
 main(*sys.argv[1:])

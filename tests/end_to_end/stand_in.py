@@ -38,7 +38,7 @@ def unread_bytes(pipe: int) -> int:
 
 def work_for_ever() -> None:
     """As a run with much to load; once it is at work, Airflow wants its end."""
-    worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"])
     note(f"{os.getpid()} {worker.pid}")
     # Half a line, and taken: then Airflow waits for the rest. A handler of signals that logs would for ever
     # wait for the lock of logging, if the signal came while another line is logged.
@@ -48,7 +48,7 @@ def work_for_ever() -> None:
     # As when a person marks the task as failed; else as the clock of execution_timeout does.
     why = signal.SIGTERM if sys.argv[1] == "is-told-to-end" else signal.SIGALRM
     os.kill(os.getppid(), why)
-    time.sleep(60)
+    time.sleep(20)
 
 
 def main() -> int:

@@ -42,6 +42,7 @@ with DAG(
         command=f"{STAND_IN} is-deaf",
         execution_timeout=timedelta(minutes=5),
     )
+    KafkaLoaderOperator.partial(task_id="mapped", command=f"{STAND_IN} 0").expand(config=["a.toml", "b.toml"])
     KafkaLoaderOperator(task_id="not-there", config=CONFIG, command="/not/there/kafka-loader run")
     CompleteSensor(
         task_id="complete-at-the-second-look",
