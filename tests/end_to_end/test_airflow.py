@@ -19,7 +19,7 @@ from .oracle import read_by_librdkafka
 from .producing import HOUR_MS, T0_MS, messages, produce
 from .records import assert_same_records
 
-# One process of Airflow does all that is looked at here: half a minute, minutes where others are at work, too.
+# One process of Airflow does all that is looked at here: half a minute, but minutes where others are at work.
 pytestmark = pytest.mark.timeout(300)
 
 ORDERS, PAYMENTS = "airflow-orders", "airflow-payments"
