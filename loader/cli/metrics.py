@@ -22,7 +22,7 @@ def metrics(config: Path, output: Path | None, push: str | None, by_partition: b
         raise ConfigError([f"--output {output}: must end in .prom, or the node exporter passes it by"])
     job = process.read_job(config)
     known = exposition.read_totals(output, job.name) if output is not None else None
-    measured = measure(job, known, by_partition=by_partition)
+    measured = measure(job, known, process.now_ms, by_partition=by_partition)
     if output is not None:
         exposition.write_file(measured, output)
     if push is not None:

@@ -110,6 +110,8 @@ class _Families(Collector):
 
 def _families(job: str, metrics: Iterable[Metric]) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
     for metric in metrics:
+        if not metric.values:
+            continue
         kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
         family = kind(metric.name, metric.meaning, labels=(JOB_LABEL, *metric.label_names))
         for labels, value in metric.values:

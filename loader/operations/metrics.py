@@ -8,7 +8,7 @@ two says is told all the same: monitoring must not fall silent when something is
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,12 +16,10 @@ import loader
 from loader.commits.record import Commit
 from loader.errors import LoaderError, gravest_exit_status
 from loader.operations.job import Job
-from loader.operations.plan import LoadPlan, plan_load, read_ledger
+from loader.operations.outlook import Outlook, look_ahead
+from loader.operations.plan import read_ledger
 from loader.operations.totals import Totals, count_commits
-from loader.planning.splits import SizedRange
 from loader.values import TopicPartition
-
-Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,9 @@ class JobMetrics:
         return gravest_exit_status(self.errors, some_unanswered=False)
 
 
-def measure(job: Job, known: Totals | None, *, by_partition: bool = False) -> JobMetrics:
+def measure(
+    job: Job, known: Totals | None, now_ms: Callable[[], int], *, by_partition: bool = False
+) -> JobMetrics:
     """Measure a job now. Raises nothing that the ledger or the brokers can do: that is in `errors`.
 
     known         the totals of the last measurement, where they are kept
@@ -69,15 +69,15 @@ def measure(job: Job, known: Totals | None, *, by_partition: bool = False) -> Jo
     except LoaderError as error:
         errors.append(error)
     ledger_is_read = not errors
-    plan = None
+    outlook = None
     if ledger_is_read:
         try:
-            plan = plan_load(job, newest, 1)
+            outlook = look_ahead(job, newest, 1, now_ms)
         except LoaderError as error:
             errors.append(error)
     up = [(("ledger",), float(ledger_is_read))]
     if ledger_is_read:
-        up.append((("kafka",), float(plan is not None)))
+        up.append((("kafka",), float(outlook is not None)))
     metrics = [
         _gauge("up", "Whether the ledger, and what the next run would load, could be read.", ["source"], up),
         _gauge("build_info", "The program that measured.", ["version"], [((loader.__version__,), 1.0)]),
@@ -87,8 +87,8 @@ def measure(job: Job, known: Totals | None, *, by_partition: bool = False) -> Jo
         metrics += _of_commit(newest, labels)
     if totals is not None:
         metrics += _of_totals(totals)
-    if plan is not None:
-        metrics += _of_plan(plan, labels)
+    if outlook is not None:
+        metrics += _of_outlook(outlook, labels)
     return JobMetrics(job.name, tuple(metrics), tuple(errors), totals)
 
 
@@ -137,33 +137,48 @@ def _of_totals(totals: Totals) -> Iterable[Metric]:
         yield Metric(f"kafka_loader_{name}", "counter", meaning, ("topic",), named)
 
 
-def _of_plan(plan: LoadPlan, labels: tuple[str, ...]) -> Iterable[Metric]:
-    ranges = [each.range for each in plan.partitions]
+def _of_outlook(outlook: Outlook, labels: tuple[str, ...]) -> Iterable[Metric]:
+    parts = outlook.partitions
     yield _gauge(
         "lag_records",
         "Offsets that can be loaded and are not; transaction markers and compacted records count, too.",
         labels,
-        _summed(((each.topic_partition, each.offset_count) for each in ranges), labels),
+        _summed(((each.wanted.topic_partition, each.lag_offsets) for each in parts), labels),
     )
-    sizes: defaultdict[TopicPartition, int] = defaultdict(int)
-    parts: tuple[SizedRange, ...] = (*plan.limited.ranges, *plan.limited.remaining)
-    for part in parts:
-        sizes[part.range.topic_partition] += part.estimated_bytes
     yield _gauge(
         "lag_bytes",
         "The same in bytes of Kafka's log, as compressed there; an estimate.",
         labels,
-        _summed(((each.topic_partition, sizes[each.topic_partition]) for each in ranges), labels),
+        _summed(((each.wanted.topic_partition, each.lag_bytes) for each in parts), labels),
     )
-    topics = sorted({each.topic for each in ranges} | plan.failures.keys())
+    yield _gauge(
+        "lag_seconds",
+        "Age of the oldest record that is not loaded, by its timestamp; 0 where all is.",
+        labels,
+        _most(((each.wanted.topic_partition, each.lag_ms) for each in parts), labels, max),
+    )
+    yield _gauge(
+        "retention_left_seconds",
+        "Until Kafka may delete the oldest record that is not loaded; none where it will not.",
+        labels,
+        _most(((each.wanted.topic_partition, each.deleted_in_ms) for each in parts), labels, min),
+    )
+    yield _gauge(
+        "complete_timestamp_seconds",
+        "Up to which time all records are loaded; see kafka-loader complete.",
+        labels,
+        _most(((each.wanted.topic_partition, each.complete_up_to_ms) for each in parts), labels, min),
+    )
+    failures = outlook.plan.failures
+    topics = sorted({each.wanted.topic for each in parts} | failures.keys())
     yield _gauge(
         "topic_loadable",
-        "0 where a run would stop at the topic until somebody acts; `kafka-loader plan` says why.",
+        "0 where a run would stop at the topic until somebody acts; kafka-loader plan says why.",
         ["topic"],
-        [((topic,), float(topic not in plan.failures)) for topic in topics],
+        [((topic,), float(topic not in failures)) for topic in topics],
     )
     meaning = "Partitions that gave no answer this time; they keep their position."
-    yield _gauge("unanswered_partitions", meaning, [], [((), float(len(plan.unlisted)))])
+    yield _gauge("unanswered_partitions", meaning, [], [((), float(len(outlook.plan.unlisted)))])
 
 
 def _gauge(
@@ -182,4 +197,21 @@ def _summed(
         sums[key] += value
     return [
         ((key.topic, str(key.partition))[: len(labels)], float(value)) for key, value in sorted(sums.items())
+    ]
+
+
+def _most(
+    values_ms: Iterable[tuple[TopicPartition, int | None]],
+    labels: tuple[str, ...],
+    pick: Callable[[Iterable[int]], int],
+) -> list[tuple[tuple[str, ...], float]]:
+    """Seconds by topic and partition, or the greatest or least of each topic; the unknown is left out."""
+    gathered: defaultdict[TopicPartition, list[int]] = defaultdict(list)
+    for partition, value_ms in values_ms:
+        if value_ms is not None:
+            key = partition if "partition" in labels else TopicPartition(partition.topic, 0)
+            gathered[key].append(value_ms)
+    return [
+        ((key.topic, str(key.partition))[: len(labels)], pick(values) / 1000)
+        for key, values in sorted(gathered.items())
     ]

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from tests.conftest import NewTopicFunction
 from .conftest import NewJobFunction
 from .folders import LocalFolder
 from .jobs import Job, kafka_loader
-from .producing import Message, messages, produce
+from .producing import T0_MS, Message, messages, produce
 
 Series = dict[tuple[str, ...], float]
 
@@ -65,6 +66,9 @@ def test_metrics_tell_position_lag_and_totals_of_each_topic(
     assert after["kafka_loader_position_offset"] == {(topic,): 17, (bad,): 2}
     assert after["kafka_loader_lag_records"] == {(topic,): 2, (bad,): 0}
     assert 0 < after["kafka_loader_lag_bytes"][(topic,)] < 1000
+    age_s = after["kafka_loader_lag_seconds"]
+    assert (age_s[(bad,)], round(time.time() - T0_MS / 1000 - age_s[(topic,)], -3)) == (0, 0)
+    assert "kafka_loader_retention_left_seconds" not in after  # nothing is ever deleted here
     assert after["kafka_loader_topic_loadable"] == {(topic,): 1, (bad,): 1}
     assert after["kafka_loader_rows_total"] == {(topic,): 17, (bad,): 1}
     assert after["kafka_loader_quarantined_records_total"] == {(topic,): 0, (bad,): 1}
