@@ -156,7 +156,7 @@ class RangeReader:
             return None
         self._raise_if_given_up(rest, node_id)
         try:
-            companions = self._companions(coming, node_id)
+            companions = self._companions(rest, coming, node_id)
             request = fetch_request(
                 [rest, *companions], topic_id, self._settings, first_batch_only=first_batch_only
             )
@@ -181,8 +181,13 @@ class RangeReader:
                 self._early[other] = fetched_records(other, brought, node_id)
         return fetched_records(rest, answer, node_id)
 
-    def _companions(self, coming: Sequence[OffsetRange], node_id: int) -> list[OffsetRange]:
-        """Those that the same broker leads; none while any wait, so that never more than one answer does."""
+    def _companions(
+        self, rest: OffsetRange, coming: Sequence[OffsetRange], node_id: int
+    ) -> list[OffsetRange]:
+        """Those that the same broker leads; none while any wait, so that never more than one answer does.
+
+        An answer names only its partition, so of each partition no more than one range may be asked for.
+        """
         listing = self._listing
         if listing is None or self._early:
             return []
@@ -191,9 +196,13 @@ class RangeReader:
             leader = listing.leader_of(other.topic_partition)
             return leader is not None and leader.node_id == node_id
 
+        firsts: dict[int, OffsetRange] = {}
+        for other in coming[:MOST_COMPANIONS]:
+            firsts.setdefault(other.partition, other)
+        firsts.pop(rest.partition, None)
         return [
             other
-            for other in coming[:MOST_COMPANIONS]
+            for other in firsts.values()
             if other.topic_partition not in self._followers and is_led(other)
         ]
 

@@ -10,7 +10,7 @@ from loader.engine.protocol import Engine
 from loader.operations.job import Job
 from loader.operations.listening import Listener, Step
 from loader.planning.coverage import check_coverage
-from loader.planning.covered import cut_split
+from loader.planning.covered import cut_splits
 from loader.values import DataFile, LoadedRange, Split
 from loader.values.column_types import StructType
 
@@ -84,7 +84,7 @@ def load_splits(job: Job, engine: Engine, work: Work, listener: Listener) -> Loa
     )
     splits = formats.kept(work.splits)
     if work.older is not None:
-        splits = [cut_split(split, work.older.covered) for split in splits]
+        splits = cut_splits(splits, work.older.covered)
     listener.step(Step.LOAD)
     results = engine.run(task, splits, listener.advanced) if splits else []
     listener.step(Step.CHECK)

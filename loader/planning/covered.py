@@ -41,9 +41,22 @@ def cut(wanted: OffsetRange, covered: Covered) -> Iterator[tuple[OffsetRange, bo
         yield _part(wanted, start_offset, wanted.end_offset), False
 
 
-def cut_split(split: Split, covered: Covered) -> Split:
-    """The same work, in ranges that were each loaded wholly or not at all."""
-    return replace(split, ranges=tuple(part for planned in split.ranges for part, _ in cut(planned, covered)))
+def cut_splits(splits: Iterable[Split], covered: Covered) -> list[Split]:
+    """The same work in ranges that were each loaded wholly or not at all, no two of a partition in one split.
+
+    For a file tells of a partition once, from its first to its last row.
+    """
+    layers: list[Split] = []
+    for split in splits:
+        parts: defaultdict[int, list[OffsetRange]] = defaultdict(list)
+        for planned in split.ranges:
+            for number, (part, _) in enumerate(cut(planned, covered)):
+                parts[number].append(part)
+        offset_count = sum(planned.offset_count for planned in split.ranges)
+        for number in sorted(parts):
+            share = sum(part.offset_count for part in parts[number]) / offset_count
+            layers.append(Split(len(layers), tuple(parts[number]), round(split.estimated_bytes * share)))
+    return layers
 
 
 def without_overlaps(ranges: Iterable[LoadedRange]) -> list[LoadedRange]:

@@ -326,6 +326,24 @@ def test_small_ranges_come_along_with_the_fetches_of_others_and_are_whole(
         assert client.fetch_count <= most_fetches
 
 
+def test_ranges_of_one_partition_that_follow_one_another_do_not_get_what_is_of_the_other(
+    kafka: KafkaCluster, new_topic: NewTopicFunction
+) -> None:
+    topic = new_topic(partitions=2)
+    produce(kafka, topic, (Message(b"%d" % at, partition=at % 2) for at in range(40)))
+    # The last comes before the others in the order of the log: whatever a broker makes of it.
+    ranges = [OffsetRange(topic, 0, *span) for span in ((7, 12), (12, 20), (0, 7))]
+    ranges.insert(1, OffsetRange(topic, 1, 0, 20))
+
+    with Counted(settings(kafka.bootstrap_servers)) as client:
+        client.connect(30_000)
+        reader, topic_id = RangeReader(client), topic_id_of(client, topic)
+        for number, wanted in enumerate(ranges, start=1):
+            read = Reading(reader.fetches(wanted, topic_id, ranges[number:]), wanted).go_on()
+
+            assert read.offsets == list(range(wanted.start_offset, wanted.end_offset))
+
+
 def test_what_came_along_but_was_not_asked_for_again_is_fetched_anew(
     kafka: KafkaCluster, new_topic: NewTopicFunction
 ) -> None:

@@ -2,7 +2,7 @@
 
 import random
 
-from loader.planning.covered import covered_by, cut, cut_split, without_overlaps
+from loader.planning.covered import covered_by, cut, cut_splits, without_overlaps
 from loader.values import LoadedRange, OffsetRange, RangeCounts, Split
 
 
@@ -33,12 +33,15 @@ def test_a_range_is_cut_where_what_was_loaded_begins_and_ends() -> None:
     assert list(cut(span(0, 40, partition=1), covered)) == [(span(0, 40, partition=1), False)]
 
 
-def test_a_split_keeps_its_offsets_when_it_is_cut() -> None:
-    split = Split(4, (span(5, 15), span(0, 9, partition=1)), 77)
+def test_splits_keep_their_offsets_when_they_are_cut_and_have_each_partition_once() -> None:
+    splits = [Split(0, (span(5, 25), span(0, 20, partition=1)), 80), Split(1, (span(25, 30),), 7)]
 
-    assert cut_split(split, covered_by([loaded(10, 20, 10)])) == Split(
-        4, (span(5, 10), span(10, 15), span(0, 9, partition=1)), 77
-    )
+    assert cut_splits(splits, covered_by([loaded(10, 20, 10)])) == [
+        Split(0, (span(5, 10), span(0, 20, partition=1)), 50),
+        Split(1, (span(10, 20),), 20),
+        Split(2, (span(20, 25),), 10),
+        Split(3, (span(25, 30),), 7),
+    ]
 
 
 def test_offsets_loaded_again_count_as_what_they_are_last() -> None:
