@@ -72,7 +72,8 @@ def export_offsets(job: Job, newest: Commit) -> None:
 
 def _export(job: Job, newest: Commit) -> None:
     first = read_marker(job.storage, layout.first_folder(job.name)) or 1
-    parts = _tidied(job, first)
+    # Nothing from before a repair counts; and a ledger that was lost may begin again with the same number.
+    parts = _tidied(job, first, afresh=newest.operation == "repair")
     writer = _Writer(job, newest)
     for missing in _missing(parts, first, newest.version):
         parts += writer.add(missing)
@@ -82,7 +83,7 @@ def _export(job: Job, newest: Commit) -> None:
         parts = _joined(job, newest.run_id, parts, first, size)
 
 
-def _tidied(job: Job, first: int) -> list[Stretch]:
+def _tidied(job: Job, first: int, *, afresh: bool) -> list[Stretch]:
     """The parts of the table; those that a repair made void go, and those whose commits another has."""
     try:
         names = job.storage.names(layout.offsets_folder(job.name))
@@ -91,7 +92,7 @@ def _tidied(job: Job, first: int) -> list[Stretch]:
     found = [Stretch(int(match[1]), int(match[2])) for name in names if (match := _NAME.fullmatch(name))]
     parts: list[Stretch] = []
     for part in sorted(found, key=lambda each: (each.first, -each.last)):
-        if part.first < first or (parts and part.first <= parts[-1].last):
+        if afresh or part.first < first or (parts and part.first <= parts[-1].last):
             job.storage.delete(layout.offsets_path(job.name, part.first, part.last))
         else:
             parts.append(part)

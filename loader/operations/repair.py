@@ -21,6 +21,7 @@ from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, read_ticket, write_ticket
 from loader.commits.sweep import ABANDONED_AFTER_MS, last_change_ms
 from loader.errors import REPAIR, RUN_AGAIN, LedgerDamaged, PathNotFound, PersonDecides
+from loader.operations.export import export_offsets
 from loader.operations.job import Job
 from loader.operations.survey import Survey, survey
 from loader.values import layout
@@ -96,11 +97,13 @@ def write_repair(
         ranges=proposal.ledger.ranges,
         files=proposal.ledger.files,
         columns=proposal.ledger.columns,
+        started_at_ms=ticket.started_at_ms,
     )
     log.mark_first(commit.version)
     _refuse_other_commits(log, proposal)  # one may have been faster than the mark, which stops all later ones
     log.append(commit)
     log.mark_published(commit.version)
+    export_offsets(job, commit)
     job.storage.delete(layout.run_folder(job.name, ticket.run_id))
     return commit
 

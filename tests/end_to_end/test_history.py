@@ -130,6 +130,25 @@ def test_history_diff_tells_what_lies_between_two_commits(loaded: tuple[Job, str
     assert re.search(rf"{re.escape(topic)}-0 +10 +30 +\+20", text)
 
 
+def test_a_repair_begins_the_table_of_offsets_anew(loaded: tuple[Job, str, str]) -> None:
+    job, topic, other = loaded
+    assert isinstance(job.folder, LocalFolder)
+    (job.folder.path / "_loader/job/commits/00000000000000000001.json").unlink()
+
+    assert kafka_loader("repair", str(job.config), "--yes").status == 0
+
+    assert [(each["version"], each["operation"], each["row_count"]) for each in document(job)] == [
+        (4, "repair", 47)
+    ]
+    table = job.folder.path / "_loader/job/offsets/*.parquet"
+    rows = duckdb.sql(
+        "SELECT version, topic, partition, start_offset, end_offset"
+        f" FROM read_parquet('{table}') ORDER BY ALL"
+    )
+    assert rows is not None
+    assert rows.fetchall() == sorted([(4, topic, 0, 0, 30), (4, topic, 1, 0, 15), (4, other, 0, 0, 2)])
+
+
 def test_new_columns_are_told(
     kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction
 ) -> None:

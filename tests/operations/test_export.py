@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -159,6 +160,19 @@ def test_a_repair_begins_the_table_anew_as_it_does_the_ledger(storage: LocalStor
     export_up_to(storage, 7)
 
     assert versions(storage) == [7]
+
+
+def test_a_repair_that_gets_a_number_of_a_lost_ledger_leaves_nothing_of_that(storage: LocalStorage) -> None:
+    for version in range(1, 4):
+        commit(storage, version)
+        export_up_to(storage, version)
+    storage.delete(layout.commits_folder(JOB))
+    repaired = replace(a_commit(1, "run-repair"), operation="repair", reason="a lost ledger")
+
+    export_offsets(a_job(storage), repaired)
+
+    (row,) = pq.read_table(Path(storage.url.removeprefix("file://")) / layout.offsets_folder(JOB)).to_pylist()
+    assert (row["version"], row["run_id"], row["operation"]) == (1, "run-repair", "repair")
 
 
 def test_a_part_that_was_damaged_is_made_anew_from_the_ledger(storage: LocalStorage) -> None:
