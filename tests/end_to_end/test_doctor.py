@@ -76,7 +76,7 @@ def test_where_all_is_well_doctor_says_so_and_leaves_nothing_behind(
     job = new_job(topic, folder=new_folder(kind))
 
     ended, before = doctor(job)
-    is_made = (tmp_path / "destination-1").exists()
+    is_made = any(tmp_path.glob("destination*"))
     nothing = job.folder.paths()
     job.run()
     paths = job.folder.paths()
