@@ -84,10 +84,12 @@ def world(kafka: KafkaCluster, tmp_path_factory: pytest.TempPathFactory) -> Worl
     produce(kafka, RAW, [Message(b"caf\xc3\xa9"), Message(b"\xff", timestamp_ms=T0_MS + HOUR_MS)])
     produce(kafka, HIDDEN, [Message(b"hidden")])
     job.run()
-    configure({"n": "long", "part": "struct<a: long, b: string>", "late": "double"}, "day")
+    grown = {"n": "long", "part": "struct<a: long, b: string>", "late": "double"}
+    configure(grown, "day")
     produce(kafka, TYPED, [Message(b'{"n": 4, "part": {"a": %d, "b": "x"}, "late": 2.5}' % LARGE)])
     produce_oddly(kafka, RAW, [Message(b"of no time", timestamp_ms=-1)])
     job.run()
+    configure(grown, "hour")  # narrow and wide columns in folders of one layout
     assert kafka_loader("quarantine", "replay", str(config)).status == 0
     return World(job)
 
@@ -104,7 +106,7 @@ def typed_rows() -> list[dict[str, Any]]:
             "dt": DAY,
             "hour": hour,
         }
-        for offset, n, late, hour in ((0, 1, None, 10), (1, LARGE, None, None), (3, 4, 2.5, None))
+        for offset, n, late, hour in ((0, 1, None, 10), (1, LARGE, None, 10), (3, 4, 2.5, None))
     ]
 
 
