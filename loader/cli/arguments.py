@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from loader.cli.logs import EventLog, LogFormat, without_logins
+from loader.cli.logs import EventLog, LogFormat, with_warnings_of_rooms, without_logins
 from loader.errors import LoaderError
 
 INTERRUPTED = 130
@@ -75,7 +75,8 @@ def end(config: Path, as_json: bool, command: Callable[[], int], log: EventLog |
     from loader.cli.failures import failure_document, tell_failure, told
 
     try:
-        status = command()
+        with nullcontext() if log is None else with_warnings_of_rooms(log):
+            status = command()
     except LoaderError as error:
         with text.only_a_document() if as_json else nullcontext():
             if log is not None and log.is_json:

@@ -8,10 +8,12 @@ fact is a number, a text, or lists and maps of these: never a setting, which cou
 """
 
 import json
+import logging
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -92,6 +94,22 @@ def open_log(log_format: LogFormat, config: Path) -> EventLog:
         return time.time_ns() // 1_000_000
 
     return EventLog(log_format, config, now_ms, lambda line: print(line, file=sys.stderr))
+
+
+@contextmanager
+def with_warnings_of_rooms(log: EventLog) -> Iterator[None]:
+    """Tell in the log what rooms warn of that fails nothing, for the body of the `with`."""
+
+    class Forwarding(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            log.warning(record.name.rpartition(".")[2], record.getMessage())
+
+    logger, handler = logging.getLogger("loader"), Forwarding(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def without_logins(text: str) -> str:

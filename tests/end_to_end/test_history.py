@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,31 @@ def test_a_repair_begins_the_table_of_offsets_anew(loaded: tuple[Job, str, str])
     )
     assert rows is not None
     assert rows.fetchall() == sorted([(4, topic, 0, 0, 30), (4, topic, 1, 0, 15), (4, other, 0, 0, 2)])
+
+
+def test_a_table_that_cannot_be_written_is_a_warning_and_the_next_commit_brings_it_along(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction, local_folder: LocalFolder
+) -> None:
+    topic = new_topic()
+    job = new_job(topic)
+    job.run()
+    table = local_folder.path / "_loader/job/offsets"
+    shutil.rmtree(table)
+    table.write_text("in the way")
+    produce(kafka, topic, messages(1))
+
+    warned = job.try_run("--log-format", "json")
+
+    assert (warned.status, warned.document["version"], warned.document["row_count"]) == (0, 2, 1)
+    lines = [json.loads(line) for line in warned.errors.splitlines()]
+    (warning,) = [line for line in lines if line["level"] == "warning"]
+    assert warning["event"] == "export"
+    assert "_loader/job/offsets could not be brought up to commit 2, which stands" in warning["message"]
+    table.unlink()
+    produce(kafka, topic, messages(1, first=1))
+    job.run()
+    assert [path.name for path in table.iterdir()] == [f"{1:020d}-{3:020d}.parquet"]
+    assert len(job.records()) == 2
 
 
 def test_new_columns_are_told(
