@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from loader.config.kafka import listed
 from loader.config.starts import AtOffsets, AtTimestamp, Latest, Start, parse_start
 from loader.errors import ConfigError
 from loader.operations.tail import Newest, TailRequest
@@ -68,7 +69,7 @@ class TailOptions:
             if value is not None
         ]
         if len(beginnings) > 1:
-            yield f"{' and '.join(beginnings)} each say where to begin: keep one"
+            yield f"{listed(beginnings)} each say where to begin: keep one"
         for name, value in (("--last", self.last), ("--partition", self.partition)):
             if self.group is not None and value is not None:
                 yield f"--group and {name} do not go together: the group says which records come"

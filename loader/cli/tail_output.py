@@ -6,6 +6,7 @@ import select
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Protocol
 
 from rich.cells import cell_len, set_cell_size
@@ -75,37 +76,31 @@ class TableLines:
 
     def lines(self, records: Sequence[TailRecord]) -> list[str]:
         """The lines of these records."""
-        rows = [self._cells(each) for each in records]
+        rows = [self._row(each) for each in records]
         if rows and not self._widths:
-            rows.insert(
-                0, ["time", "record", "key", *(shown(name) or "value" for name in self._names), "more"]
-            )
-            # The widest of each column but the last, behind which nothing stands.
-            self._widths = [
-                min(max(map(cell_len, cells)), LONGEST_CELL) for cells in list(zip(*rows, strict=True))[:-1]
-            ]
-        return [self._line(cells) for cells in rows]
+            heading = ["time", "record", "key", *(shown(name) or "value" for name in self._names)]
+            columns = zip_longest(heading, *(cells for cells, _ in rows), fillvalue="")
+            self._widths = [min(max(map(cell_len, column)), LONGEST_CELL) for column in columns]
+            rows.insert(0, (heading, "more" if any(rest for _, rest in rows) else ""))
+        return [self._line(cells, rest) for cells, rest in rows]
 
-    def _cells(self, record: TailRecord) -> list[str]:
-        value = record.value
+    def _row(self, record: TailRecord) -> tuple[list[str], str]:
+        """The cells, and what follows the last of them: headers, or why there are no columns."""
+        cells = [moment_ms(record.timestamp_ms), _place(record), shown(record.key)]
         if record.problem:
-            more = [f"! {shown(record.problem)}: {shown(value)}"]
-            cells = [""] * len(self._names)
-        else:
-            more = []
-            fields = value if isinstance(value, dict) else {"": value}
-            known = self._columns.get(record.topic, ("",))
-            cells = [shown(fields.get(name)) if name in known else "" for name in self._names]
-        if record.headers:
-            more.insert(0, headers_shown(record))
-        return [moment_ms(record.timestamp_ms), _place(record), shown(record.key), *cells, "  ".join(more)]
+            rest = f"! {shown(record.problem)}: {shown(record.value)}"
+            return cells, f"{rest}  {headers_shown(record)}" if record.headers else rest
+        fields = record.value if isinstance(record.value, dict) else {"": record.value}
+        known = self._columns.get(record.topic, ("",))
+        cells += [shown(fields.get(name)) if name in known else "" for name in self._names]
+        return cells, headers_shown(record)
 
-    def _line(self, cells: list[str]) -> str:
+    def _line(self, cells: list[str], rest: str) -> str:
         wide = [
             _fitted(cell, width, self._width is not None)
             for cell, width in zip(cells, self._widths, strict=False)
         ]
-        line = "  ".join([*wide, cells[-1]]).rstrip()
+        line = "  ".join([*wide, rest]).rstrip()
         if self._width is None or cell_len(line) <= self._width:
             return line
         return set_cell_size(line, self._width - 1) + "…"

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]
+from rich.cells import cell_len
 
 from loader.cli import process
+from loader.cli.tail_output import TableLines
 from loader.config.starts import Earliest
 from loader.operations.tail import TailRequest, open_tail
+from loader.operations.tail_records import TailRecord
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
 from local_services.registry import SchemaRegistry
@@ -283,6 +286,19 @@ def test_a_table_has_a_column_for_each_of_a_format_and_one_for_topics_without(
     assert found[1][3].startswith("! json: not-json: ")
     assert found[1][3].endswith(": no json")
     assert found[4] == ["2024-02-29 10:00:00.001Z", f"{other}-0@0", "<null>", "plain", "h=1"]
+
+
+def test_at_a_terminal_no_line_of_a_table_is_wider_and_what_is_cut_says_so() -> None:
+    table = TableLines(["orders"], {"orders": ("id", "name")}, 70)
+    values = [{"id": 1, "name": "漢字" * 50}, {"id": 2, "name": "short"}, {"id": 3, "name": "x" * 200}]
+    records = [TailRecord("orders", 0, offset, T0_MS, 0, b"k", value) for offset, value in enumerate(values)]
+
+    heading, *rows = [*table.lines(records[:2]), *table.lines(records[2:])]
+
+    assert heading.split() == ["time", "record", "key", "id", "name"]
+    assert [cell_len(row) <= 70 for row in rows] == [True] * 3
+    assert [row.endswith("…") for row in rows] == [True, False, True]
+    assert [row[heading.index("name") :][0] for row in rows] == ["漢", "s", "x"]
 
 
 def test_avro_is_decoded_also_by_a_schema_that_was_registered_while_it_was_followed(
