@@ -52,10 +52,12 @@ def _print(seen: Outlook, config: Path, topic: str | None, all_partitions: bool)
         _print_partitions(seen.partitions, made)
         text.say()
     if made.splits:
-        _print_splits(made.splits, all_partitions)
+        if topic is None:
+            _print_splits(made.splits, all_partitions)
         files = sum(seen.expected_files.values())
+        whole = "" if topic is None else "of all topics: "
         text.say(
-            f"{text.plural(made.offset_count, 'offset')}, about {text.size(made.estimated_bytes)}, as"
+            f"{whole}{text.plural(made.offset_count, 'offset')}, about {text.size(made.estimated_bytes)}, as"
             f" {text.plural(len(made.splits), 'split')}, about {text.plural(files, 'file')};"
             f" next: kafka-loader run {config}"
         )
@@ -67,9 +69,7 @@ def _print(seen: Outlook, config: Path, topic: str | None, all_partitions: bool)
             f" {text.size(made.limited.remaining_bytes)}, to the next runs"
         )
     if any(each.deleted_in_ms is not None for each in seen.partitions):
-        text.say(
-            "deleted in: at the earliest; Kafka deletes whole segments, when their last record is as old"
-        )
+        text.say("deleted in: at the earliest; Kafka deletes whole segments, so most records live longer")
     if not is_short and not all_partitions and topic is None:
         text.say(f"one topic: kafka-loader plan {config} --topic NAME; all partitions: --partitions")
     for partition, count in sorted(made.held_back.items()):
