@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from loader.commits.runs import RunTicket
 from loader.engine.protocol import Engine
+from loader.errors import CommitSuperseded, LedgerDamaged
 from loader.operations.job import Job
 from loader.operations.listening import Listener, Step
 from loader.planning.coverage import check_coverage
@@ -102,10 +103,16 @@ def load_splits(job: Job, engine: Engine, work: Work, listener: Listener) -> Loa
 
 
 def _in_place_of(job: Job, run_id: str, older: "Older", loaded: Loaded) -> Loaded:
-    """The same, with what has to go for it."""
-    from loader.operations.replacing import replace_older
+    """The same, with what has to go for it. Raises CommitSuperseded where another run has taken that away."""
+    from loader.operations.replacing import replace_older, replaced_since
 
-    replacement = replace_older(job, run_id, older, loaded.ranges, lambda: secrets.token_hex(6))
+    try:
+        replacement = replace_older(job, run_id, older, loaded.ranges, lambda: secrets.token_hex(6))
+    except LedgerDamaged as error:
+        newest = replaced_since(job, older)
+        if newest is None:
+            raise
+        raise CommitSuperseded(newest.version, run_id, newest.run_id) from error
     files = [file for file in loaded.files if file.ranges[0].topic not in replacement.failures]
     return replace(
         loaded,

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from loader.commits.log import CommitLog
+from loader.commits.record import Commit
 from loader.errors import RECORD_LOSS, LedgerDamaged, PathNotFound, ReplacedRecordsGone, UnreadableFile
 from loader.operations.findings import RESTORE
 from loader.operations.job import Job
@@ -65,6 +66,15 @@ def read_older(job: Job, version: int) -> Older:
             ranges.clear()
         ranges += commit.ranges
     return Older(version, tuple(live_files(commits)), tuple(ranges), covered_by(ranges))
+
+
+def replaced_since(job: Job, older: Older) -> Commit | None:
+    """The newest commit, if some of the older files were taken away by then; else None."""
+    newest = CommitLog(job.storage, job.name).newest()
+    if newest is None or newest.version == older.version:
+        return None
+    live = {file.path for file in read_older(job, newest.version).files}
+    return None if live.issuperset(file.path for file in older.files) else newest
 
 
 def replace_older(

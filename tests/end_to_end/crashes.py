@@ -19,6 +19,7 @@ from typing import Any, cast
 import loader.task
 from loader.cli import main, process
 from loader.engine.local import LocalEngine
+from loader.operations.backfill import Asked, backfill, plan_backfill
 from loader.operations.listening import Listener, Step
 from loader.operations.load import load
 from loader.operations.replay import replay
@@ -57,6 +58,13 @@ def killed_before_write(config: Path, number: int) -> bool:
 def replay_killed_before_write(config: Path, number: int) -> bool:
     """As `killed_before_write`, of a replay of all that is in the quarantine."""
     status = _in_child(_die_in_replay, config, number)
+    assert status in (0, KILLED), f"ended with {status}"
+    return status == KILLED
+
+
+def backfill_killed_before_write(config: Path, topic: str, number: int) -> bool:
+    """As `killed_before_write`, of a backfill of the offsets 3 to 7 of each partition."""
+    status = _in_child(_die_in_backfill, config, topic, number)
     assert status in (0, KILLED), f"ended with {status}"
     return status == KILLED
 
@@ -142,6 +150,17 @@ def _die_in_replay(config: Path, number: int) -> None:
     job = process.read_job(config)
     storage = cast(Storage, _DeadlyStorage(job.storage, _Countdown(number)))
     replay(replace(job, storage=storage), [], process.new_ticket, process.now_ms, process.is_dead)
+
+
+def _die_in_backfill(config: Path, topic: str, number: int) -> None:
+    deadly = _Countdown(number)
+    loader.task.open_storage = lambda url: _DeadlyStorage(open_storage(url), deadly)  # type: ignore[attr-defined]
+    job = process.read_job(config)
+    job = replace(job, storage=cast(Storage, _DeadlyStorage(job.storage, deadly)))
+    plan = plan_backfill(job, Asked(topic, None, 3, 8), 1)
+    listener = cast(Listener, Interruption(Step.RECOVER, lambda: None))
+    ticket = process.new_ticket(plan.newest.version)
+    backfill(job, LocalEngine(1), plan, ticket, "", process.now_ms, process.is_dead, listener)
 
 
 def _load(config: Path, interruption: Interruption, wrapped: Callable[[Storage], Any]) -> None:
