@@ -8,6 +8,7 @@ other topics of the split with it; what it staged is removed, and its error come
 import itertools
 import platform
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -95,6 +96,7 @@ class LoadTask:
         """Load a split and stage its files. Raises nothing that is a LoaderError: it is in the result."""
         # Arrow's own pools keep 50 MiB more of what is freed, and are no faster here.
         pa.set_memory_pool(pa.system_memory_pool())
+        began_s = time.monotonic()
         attempt_id = secrets.token_hex(6)
         ranges = sorted(split.ranges)
         loaded: list[LoadedRange] = []
@@ -124,7 +126,14 @@ class LoadTask:
             ended = {loaded_range.range.topic for loaded_range in loaded} | {each.topic for each in failures}
             failures += [TopicFailure(topic, error) for topic, _ in by_topic if topic not in ended]
         return SplitResult(
-            split.index, attempt_id, tuple(loaded), tuple(files), tuple(failures), tuple(bad_records)
+            split.index,
+            attempt_id,
+            tuple(loaded),
+            tuple(files),
+            tuple(failures),
+            tuple(bad_records),
+            duration_ms=round((time.monotonic() - began_s) * 1000),
+            host=platform.node(),
         )
 
     def _sinks(

@@ -20,6 +20,7 @@ from loader.values import (
     PartitionPosition,
     Position,
     RangeCounts,
+    SplitTiming,
     TopicPosition,
 )
 from loader.values.column_types import StructType, parse_type
@@ -48,6 +49,7 @@ class Commit:
     reason        why, where a person was asked for it
     started_at_ms when the run began; None where that is not known
     columns       of each topic with typed rows, all that its files ever had: the newest commit is enough
+    slowest_splits the few that took longest, the longest first; none where it was not measured
     """
 
     version: int
@@ -65,6 +67,7 @@ class Commit:
     columns: Mapping[str, StructType] = field(default_factory=dict)
     reason: str = ""
     started_at_ms: int | None = None
+    slowest_splits: tuple[SplitTiming, ...] = ()
 
     @property
     def counts(self) -> RangeCounts:
@@ -95,6 +98,8 @@ def encode_commit(commit: Commit) -> bytes:
         body["reason"] = commit.reason
     if commit.started_at_ms is not None:
         body["started_at_ms"] = commit.started_at_ms
+    if commit.slowest_splits:
+        body["slowest_splits"] = [_encode_timing(timing) for timing in commit.slowest_splits]
     canonical = _canonical(body)
     return f'{{"checksum":"{_checksum(canonical)}","commit":{canonical}}}\n'.encode()
 
@@ -138,6 +143,31 @@ def _decode_commit(body: dict[str, Any]) -> Commit:
         columns={topic: _decode_columns(text) for topic, text in body.get("columns", {}).items()},
         reason=body.get("reason", ""),
         started_at_ms=body.get("started_at_ms"),
+        slowest_splits=tuple(_decode_timing(entry) for entry in body.get("slowest_splits", ())),
+    )
+
+
+def _encode_timing(timing: SplitTiming) -> dict[str, Any]:
+    return {
+        "ranges": [
+            [each.topic, each.partition, each.start_offset, each.end_offset] for each in timing.ranges
+        ],
+        "range_count": timing.range_count,
+        "duration_ms": timing.duration_ms,
+        "fetched_bytes": timing.fetched_bytes,
+        "row_count": timing.row_count,
+        "host": timing.host,
+    }
+
+
+def _decode_timing(entry: dict[str, Any]) -> SplitTiming:
+    return SplitTiming(
+        tuple(OffsetRange(*each) for each in entry["ranges"]),
+        entry["range_count"],
+        entry["duration_ms"],
+        entry["fetched_bytes"],
+        entry["row_count"],
+        entry["host"],
     )
 
 

@@ -250,6 +250,7 @@ def _maker(
             columns=loaded.columns,
             reason=reason,
             started_at_ms=ticket.started_at_ms,
+            slowest_splits=loaded.slowest,
         )
 
     return make

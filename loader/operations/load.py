@@ -169,6 +169,7 @@ def _new_commit(
         removed_files=loaded.removed_files,
         columns=loaded.columns,
         started_at_ms=ticket.started_at_ms,
+        slowest_splits=loaded.slowest,
     )
 
 

@@ -12,7 +12,7 @@ from loader.operations.job import Job
 from loader.operations.listening import Listener, Step
 from loader.planning.coverage import check_coverage
 from loader.planning.covered import cut_splits
-from loader.values import DataFile, LoadedRange, Split
+from loader.values import DataFile, LoadedRange, Split, SplitTiming
 from loader.values.column_types import StructType
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Loaded:
     removed_files  paths of files whose rows are in others now
     columns        of all tables, once these files are committed
     failures       by topic, why nothing of it may be committed
+    slowest        the splits that took longest
     """
 
     ranges: tuple[LoadedRange, ...]
@@ -55,6 +56,7 @@ class Loaded:
     removed_files: tuple[str, ...]
     columns: Mapping[str, StructType]
     failures: Mapping[str, tuple[Exception, ...]] = field(default_factory=dict)
+    slowest: tuple[SplitTiming, ...] = ()
 
 
 def load_splits(job: Job, engine: Engine, work: Work, listener: Listener) -> Loaded:
@@ -98,6 +100,7 @@ def load_splits(job: Job, engine: Engine, work: Work, listener: Listener) -> Loa
         (),
         formats.columns(work.columns, accepted.files),
         {**accepted.failures, **formats.failures},
+        accepted.slowest,
     )
     return loaded if work.older is None else _in_place_of(job, work.ticket.run_id, work.older, loaded)
 

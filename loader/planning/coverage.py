@@ -14,11 +14,13 @@ exactly as planned is a bug, of this program or of what carried the answer: noth
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from itertools import pairwise
 
 from loader.planning.bad_records import too_many_bad
 from loader.planning.manifests import check_files, check_loaded, file_topic, gap, listed
-from loader.values import DataFile, LoadedRange, RangeCounts, Split, SplitResult
+from loader.values import DataFile, LoadedRange, RangeCounts, Split, SplitResult, SplitTiming
+from loader.values.timings import MOST_RANGES_NAMED, MOST_SLOW_SPLITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class AcceptedLoad:
     failures       by topic, why it is left out; at least one error each
     rejected       answers of further attempts at a split that had answered
     dropped_files  staged, not to be published: files of failed topics and of rejected attempts
+    slowest        the splits that took longest, the longest first, of those that loaded something
     """
 
     loaded: tuple[LoadedRange, ...]
@@ -37,6 +40,7 @@ class AcceptedLoad:
     failures: Mapping[str, tuple[Exception, ...]]
     rejected: tuple[SplitResult, ...]
     dropped_files: tuple[DataFile, ...]
+    slowest: tuple[SplitTiming, ...] = ()
 
     @property
     def counts(self) -> RangeCounts:
@@ -92,6 +96,7 @@ def check_coverage(
         failures=failures,
         rejected=tuple(rejected),
         dropped_files=tuple(dropped),
+        slowest=_slowest(accepted.values(), failures),
     )
 
 
@@ -152,6 +157,28 @@ def _failures(
                 raise gap(f"split {split.index}", f"reports a failure of {failure.topic}, not a topic of it")
             failures[failure.topic] += (failure.error,)
     return dict(failures)
+
+
+def _slowest(results: Iterable[SplitResult], failures: Mapping[str, object]) -> tuple[SplitTiming, ...]:
+    timings = []
+    for result in results:
+        loaded = [entry for entry in result.loaded if entry.range.topic not in failures]
+        if result.duration_ms is None or not loaded:
+            continue
+        ranges = [entry.range for entry in loaded]
+        timings.append(
+            SplitTiming(
+                ranges=tuple(nlargest(MOST_RANGES_NAMED, ranges, key=lambda each: each.offset_count)),
+                range_count=len(ranges),
+                duration_ms=result.duration_ms,
+                fetched_bytes=sum(entry.fetched_bytes for entry in loaded),
+                row_count=sum(entry.counts.row_count for entry in loaded),
+                host=result.host,
+            )
+        )
+    # By their ranges where they took alike, so that the order of arrival changes nothing.
+    timings.sort(key=lambda each: (-each.duration_ms, each.ranges))
+    return tuple(timings[:MOST_SLOW_SPLITS])
 
 
 def _check_names(files: Sequence[DataFile], dropped: Sequence[DataFile]) -> None:

@@ -14,6 +14,7 @@ from loader.values.splits import (
     TopicFailure,
     merge_adjacent,
 )
+from loader.values.timings import SplitTiming
 
 __all__ = [
     "AbortedTransaction",
@@ -29,6 +30,7 @@ __all__ = [
     "RangeCounts",
     "Split",
     "SplitResult",
+    "SplitTiming",
     "TopicFailure",
     "TopicPartition",
     "TopicPosition",

@@ -162,6 +162,8 @@ class SplitResult:
     loaded      every range of every topic that did not fail
     files       of those topics, staged under this attempt's own names
     bad_records the first few of each of those topics that could not be decoded, for messages
+    duration_ms from the attempt's begin to its end; None where it was not measured
+    host        where the attempt ran
     """
 
     split_index: int
@@ -170,3 +172,5 @@ class SplitResult:
     files: tuple[DataFile, ...]
     failures: tuple[TopicFailure, ...] = ()
     bad_records: tuple[BadRecord, ...] = ()
+    duration_ms: int | None = None
+    host: str = ""

@@ -21,6 +21,7 @@ from loader.values import (
     PartitionPosition,
     Position,
     RangeCounts,
+    SplitTiming,
     TopicPosition,
 )
 from loader.values.column_types import ListType, Primitive, StructType, TimestampType
@@ -95,6 +96,10 @@ COMMITS = st.builds(
     removed_files=st.lists(TEXTS, max_size=3).map(tuple),
     columns=st.dictionaries(TOPICS, COLUMNS, max_size=3),
     started_at_ms=st.none() | OFFSETS,
+    slowest_splits=st.lists(
+        st.builds(SplitTiming, st.lists(ranges(), max_size=3).map(tuple), *[OFFSETS] * 4, TEXTS),
+        max_size=2,
+    ).map(tuple),
 )
 
 
@@ -172,6 +177,13 @@ def test_a_commit_of_a_job_without_typed_rows_says_nothing_of_columns() -> None:
     body = json.loads(encode_commit(a_commit()))["commit"]
 
     assert "columns" not in body
+
+
+def test_a_commit_of_before_splits_were_timed_tells_of_none() -> None:
+    body = json.loads(encode_commit(a_commit()))["commit"]
+
+    assert "slowest_splits" not in body
+    assert decode_commit(encode_commit(a_commit()), "1.json").slowest_splits == ()
 
 
 def test_lost_offsets_come_back_with_their_ranges() -> None:

@@ -15,6 +15,7 @@ from loader.values import (
     RangeCounts,
     Split,
     SplitResult,
+    SplitTiming,
     TopicFailure,
 )
 
@@ -89,6 +90,39 @@ def test_the_order_of_arrival_changes_nothing() -> None:
 
 def test_an_empty_plan_is_covered() -> None:
     assert check_coverage((), ()) == AcceptedLoad((), (), {}, (), ())
+
+
+def test_the_splits_that_took_longest_are_told_without_what_failed() -> None:
+    results = [
+        replace(each, duration_ms=ms, host=f"host-{ms}")
+        for each, ms in zip(good_results(), (7, 9), strict=True)
+    ]
+    first = SplitTiming((A0, A1), 2, 7, 700, 21, "host-7")
+
+    assert check_coverage(PLAN, results).slowest == (
+        SplitTiming((A0_REST, B0), 2, 9, 980, 20, "host-9"),
+        first,
+    )
+    without_b = check_coverage(PLAN, [results[0], failed(results[1], "b")])
+    assert without_b.slowest == (SplitTiming((A0_REST,), 1, 9, 900, 20, "host-9"), first)
+    assert check_coverage(PLAN, [results[0], good_results()[1]]).slowest == (first,)
+
+
+def test_of_many_slow_splits_and_ranges_a_few_are_told() -> None:
+    splits, results = [], []
+    for index in range(7):
+        loaded = [OffsetRange(f"t{index}", number, 0, 10 + number) for number in range(4)]
+        splits.append(Split(index, tuple(loaded), 0))
+        entries = tuple(
+            LoadedRange(each, RangeCounts(aborted_count=each.offset_count), 1, 9) for each in loaded
+        )
+        results.append(SplitResult(index, f"attempt-{index}", entries, (), duration_ms=index))
+
+    slowest = check_coverage(splits, results).slowest
+
+    assert [timing.duration_ms for timing in slowest] == [6, 5, 4, 3, 2]
+    assert slowest[0].range_count == 4
+    assert slowest[0].ranges == tuple(OffsetRange("t6", number, 0, 10 + number) for number in (3, 2, 1))
 
 
 # Of several attempts at one split

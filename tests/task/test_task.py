@@ -1,6 +1,8 @@
 """One split: what failed is a value, what did not is complete, and only its own files are touched."""
 
 import pickle
+import platform
+import time
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +52,15 @@ def whole(topic: str) -> OffsetRange:
 def test_a_split_of_several_topics_comes_back_whole(
     kafka: KafkaCluster, topics: list[str], tmp_path: Path
 ) -> None:
-    result = run(a_task(kafka.bootstrap_servers, tmp_path, topics), *map(whole, topics))
+    task = a_task(kafka.bootstrap_servers, tmp_path, topics)
+    began_s = time.monotonic()
+    result = run(task, *map(whole, topics))
+    took_ms = (time.monotonic() - began_s) * 1000
 
     assert [loaded.range for loaded in result.loaded] == [whole(topic) for topic in topics]
+    assert result.duration_ms is not None
+    assert 0 < result.duration_ms <= took_ms + 1
+    assert result.host == platform.node()
     assert all(loaded.counts.row_count == 10 for loaded in result.loaded)
     assert all(loaded.fetched_bytes > 0 and loaded.leader_epoch == 0 for loaded in result.loaded)
     assert offsets_by_topic(tmp_path, result) == {topic: list(range(10)) for topic in topics}
