@@ -35,12 +35,16 @@ def backfill_command(
         str,
         typer.Option(
             "--from",
-            help="earliest, an offset, a time like 2026-11-01T00:00:00Z, or a span before now: 2h.",
+            help="earliest, an offset, a span before now like 2h, or a time like 2026-11-01T00:00:00Z:"
+            " in each partition its first record, in the order of offsets.",
             show_default=False,
         ),
     ],
     until: Annotated[
-        str, typer.Option("--until", help="Where it ends, itself not loaded; latest is the position.")
+        str,
+        typer.Option(
+            "--until", help="Where it ends, itself not loaded; as --from, and latest is the position."
+        ),
     ] = "latest",
     partition: Partition = None,
     reason: Annotated[str, typer.Option(help="Why, for the history.", show_default=False)] = "",
@@ -50,11 +54,7 @@ def backfill_command(
     as_json: AsJson = False,
     log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
-    """Load a stretch of a topic again and replace exactly its rows, in one commit. The position stays.
-
-    A time means, in each partition, the first offset of that time or later; all offsets between the two are
-    loaded. Refused where Kafka no longer holds them.
-    """
+    """Load a stretch of a topic again and replace exactly its rows, in one commit; the position stays."""
     agreement = Agreement(reason, yes, as_json, open_log(log_format, config))
 
     def run() -> int:
