@@ -10,7 +10,7 @@ from loader.kafka_source.metadata import ClusterListing, read_listing
 from loader.kafka_source.watermarks import read_bounds, read_offsets_for_time
 from loader.values import TopicPartition
 
-RELIST_S = 5.0
+RELIST_S = 2.0
 """How soon a partition that was added is seen."""
 
 REFRESH_S = 2.0

@@ -167,7 +167,9 @@ def test_what_a_member_took_but_did_not_show_is_shown_to_the_next(
             return positions(kafka, topic, topic, 1) == {0: 0}
 
         wait_until(has_begun, "the group's first position")
-        produce(kafka, topic, messages(4))
+        produce(kafka, topic, messages(1))
+        (first,) = take(source, 1)
+        produce(kafka, topic, messages(3, first=1))
         taken: list[TailRecord] = []
 
         def has_taken() -> bool:
@@ -175,10 +177,9 @@ def test_what_a_member_took_but_did_not_show_is_shown_to_the_next(
             return bool(taken)
 
         wait_until(has_taken, "records")
-        source.shown(taken[:1])
 
     with open_tail(settings(kafka.bootstrap_servers), request, None) as source:
         again = take(source, 3)
 
-    assert [each.value for each in taken] == [b"value 0", b"value 1", b"value 2", b"value 3"]
+    assert (first.value, taken[0].value) == (b"value 0", b"value 1")
     assert [each.value for each in again] == [b"value 1", b"value 2", b"value 3"]
