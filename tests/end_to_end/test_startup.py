@@ -61,6 +61,15 @@ def test_printing_help_imports_none_of_the_heavy_ones(arguments: list[str]) -> N
     assert imported_after(f"from loader.cli.main import main; assert main({arguments!r}) == 0") == []
 
 
+def test_what_a_commit_loaded_becomes_a_table_without_pandas() -> None:
+    code = (
+        "from loader.commits.offsets_table import offsets_table; from tests.commits.examples import a_commit;"
+        " assert offsets_table([a_commit()]).num_rows == 1"
+    )
+
+    assert imported_after(code, ["pandas"]) == []
+
+
 def test_a_task_can_be_imported_and_run_without_pyspark(
     kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction
 ) -> None:
