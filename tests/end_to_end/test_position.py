@@ -139,9 +139,7 @@ def test_the_undo_of_a_rewind_leaves_everything_as_it_was(topic: str, job: Job) 
     assert_proven(job)
 
 
-def test_a_move_says_who_and_why_and_the_old_position_stays_in_the_commit_before(
-    job: Job, topic: str
-) -> None:
+def test_a_move_says_who_and_why_and_the_old_position_stays_in_the_ledger(job: Job, topic: str) -> None:
     moved(job, "rewind", "--topic", topic, "--by", "5")
 
     *_, before, after = commits(job)
