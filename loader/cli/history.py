@@ -1,11 +1,16 @@
 """`kafka-loader history`: what each commit did. Asks the ledger only, no broker."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from loader.cli import process, text
+from loader.cli.history_documents import (
+    bytes_of,
+    details_document,
+    difference_document,
+    rows_of,
+    summary_document,
+)
 from loader.operations.history import (
     ColumnChange,
     CommitDetails,
@@ -15,10 +20,8 @@ from loader.operations.history import (
     read_commit,
     read_difference,
     read_history,
-    summary_of,
 )
 from loader.values import DataFile
-from loader.values.documents import encode_loaded_range
 
 MOST_FILES = 20
 """Of one kind are listed for a person; --json has all."""
@@ -29,7 +32,7 @@ def list_history(config: Path, topic: str | None, last: int, as_json: bool) -> i
     job = process.read_job(config)
     commits = read_history(job, topic, last)
     if as_json:
-        text.print_json([_summary_document(each) for each in commits])
+        text.print_json([summary_document(each) for each in commits])
     elif commits:
         _print_commits(commits)
         text.say(f"one of them: kafka-loader history show {config} {commits[-1].version}")
@@ -44,7 +47,7 @@ def show_commit(config: Path, version: int, as_json: bool) -> int:
     """Print everything of one commit and return the exit status."""
     details = read_commit(process.read_job(config), version)
     if as_json:
-        text.print_json(_details_document(details))
+        text.print_json(details_document(details))
     else:
         _print_details(details)
     return 0
@@ -54,7 +57,7 @@ def show_difference(config: Path, older: int, newer: int, as_json: bool) -> int:
     """Print what lies between two commits and return the exit status."""
     difference = read_difference(process.read_job(config), older, newer)
     if as_json:
-        text.print_json(_difference_document(difference))
+        text.print_json(difference_document(difference))
     else:
         _print_difference(difference)
     return 0
@@ -177,7 +180,7 @@ def _print_difference(difference: Difference) -> None:
     text.print_table(
         {"": "left", "files": "right", "rows": "right", "size": "right"},
         [
-            [name, text.count(count), text.count(_rows(files)), text.size(_bytes(files))]
+            [name, text.count(count), text.count(rows_of(files)), text.size(bytes_of(files))]
             for name, count, files in (
                 ("added", len(added), added),
                 ("removed", len(removed), known),
@@ -222,7 +225,7 @@ def _print_columns(changes: Sequence[ColumnChange]) -> None:
 
 def _print_files(title: str, files: Sequence[DataFile]) -> None:
     if files:
-        text.say(f"\n{title}: {len(files):,}, {text.size(_bytes(files))}")
+        text.say(f"\n{title}: {len(files):,}, {text.size(bytes_of(files))}")
         for file in files[:MOST_FILES]:
             text.say(f"  {file.path}  {text.plural(file.row_count, 'row')}, {text.size(file.size_bytes)}")
         _say_more(len(files))
@@ -247,78 +250,3 @@ def _took(started_at_ms: int | None, committed_at_ms: int) -> str:
 
 def _offset(offset: int | None) -> str:
     return "-" if offset is None else text.count(offset)
-
-
-def _rows(files: Sequence[DataFile]) -> int:
-    return sum(file.row_count for file in files if not file.is_quarantine)
-
-
-def _bytes(files: Sequence[DataFile]) -> int:
-    return sum(file.size_bytes for file in files)
-
-
-def _summary_document(summary: CommitSummary) -> dict[str, Any]:
-    return asdict(summary) | {"duration_ms": _duration_ms(summary.started_at_ms, summary.committed_at_ms)}
-
-
-def _details_document(details: CommitDetails) -> dict[str, Any]:
-    commit = details.commit
-    return {
-        **_summary_document(summary_of(commit)),
-        "loader_version": commit.loader_version,
-        "cluster_id": commit.cluster_id,
-        "ranges": [encode_loaded_range(loaded) for loaded in commit.ranges],
-        "position_moves": _moves_document(details.moves),
-        "columns_changed": [asdict(change) for change in details.columns],
-        "files_added": [_file_document(file) for file in commit.files],
-        "files_removed": list(commit.removed_files),
-    }
-
-
-def _difference_document(difference: Difference) -> dict[str, Any]:
-    known = [each.file for each in difference.removed if each.file is not None]
-    return {
-        "older_version": difference.older,
-        "newer_version": difference.newer,
-        "row_count": sum(each.row_count for each in difference.commits),
-        "quarantined_count": sum(each.quarantined_count for each in difference.commits),
-        "lost_count": sum(each.lost_count for each in difference.commits),
-        "added_file_count": len(difference.added),
-        "added_row_count": _rows(difference.added),
-        "added_bytes": _bytes(difference.added),
-        "removed_file_count": len(difference.removed),
-        "removed_row_count": _rows(known),
-        "removed_bytes": _bytes(known),
-        "commits": [_summary_document(each) for each in difference.commits],
-        "position_moves": _moves_document(difference.moves),
-        "columns_changed": [asdict(change) for change in difference.columns],
-        "files_added": [_file_document(file) for file in difference.added],
-        "files_removed": [each.path for each in difference.removed],
-    }
-
-
-def _moves_document(moves: Sequence[Move]) -> list[dict[str, Any]]:
-    return [
-        {
-            "topic": move.partition.topic,
-            "partition": move.partition.partition,
-            "from_offset": move.from_offset,
-            "to_offset": move.to_offset,
-        }
-        for move in moves
-    ]
-
-
-def _file_document(file: DataFile) -> dict[str, Any]:
-    return {
-        "path": file.path,
-        "topic": file.ranges[0].topic,
-        "size_bytes": file.size_bytes,
-        "row_count": file.row_count,
-        "min_timestamp_ms": file.min_timestamp_ms,
-        "max_timestamp_ms": file.max_timestamp_ms,
-    }
-
-
-def _duration_ms(started_at_ms: int | None, committed_at_ms: int) -> int | None:
-    return None if started_at_ms is None else max(committed_at_ms - started_at_ms, 0)
