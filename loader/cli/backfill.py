@@ -23,6 +23,7 @@ def run_backfill(
     """Load what is asked for, when a person agrees; the exit status."""
     log = agreement.log
     started_s = time.monotonic()
+    seconds = 0.0
     with text.only_a_document() if agreement.as_json else nullcontext():
         job = process.read_job(config)
         engine = open_engine(engine_name, processes)
@@ -34,6 +35,16 @@ def run_backfill(
         if plan.ranges and not refused:
             log.job, log.run_id = job.name, process.new_run_id()
             ticket = process.new_ticket(plan.newest.version, log.run_id)
+            log.info(
+                "began",
+                f"run {log.run_id} loads {text.plural(plan.offset_count, 'offset')} of {plan.topic} again on the"
+                f" {engine.name} engine, as {text.plural(len(plan.splits), 'split')}",
+                engine=engine.name,
+                topic=plan.topic,
+                offset_count=plan.offset_count,
+                split_count=len(plan.splits),
+                reason=agreement.reason,
+            )
             with ProgressListener(log) as listener:
                 listener.expect(plan.offset_count, len(plan.splits))
                 report = backfill(
@@ -46,10 +57,17 @@ def run_backfill(
                     process.is_dead,
                     listener,
                 )
+            seconds = time.monotonic() - started_s
+            log.info(
+                "ended",
+                f"run {log.run_id} ended with status {report.exit_status} after {text.duration(seconds)}",
+                exit_status=report.exit_status,
+                seconds=round(seconds, 3),
+            )
         if agreement.as_json:
             text.print_json(_document(job, plan, report, refused, config))
         elif report is not None:
-            _print(report, time.monotonic() - started_s, config)
+            _print(report, seconds, config)
         if refused:
             log.warning("refused", f"nothing was loaded: {refused}")
             return NOT_AGREED

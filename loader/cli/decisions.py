@@ -71,16 +71,23 @@ def tell(log: EventLog, decision: Decision) -> None:
 def tell_commit(log: EventLog, commit: Commit) -> None:
     """That it stands, with what a person has to know of it."""
     counts = commit.counts
-    row_count = sum(file.row_count for file in commit.files if not file.is_quarantine)
+    written = sum(file.row_count for file in commit.files if not file.is_quarantine)
+    # Rows that stay are written again, too, where others of their file are replaced: these are not loaded.
+    row_count = counts.row_count if commit.operation in ("load", "backfill") else written
+    what = f"{text.plural(row_count, 'row')} in {text.plural(len(commit.files), 'file')}"
+    if commit.removed_files:
+        what += f", {text.plural(len(commit.removed_files), 'older file')} replaced"
+    if commit.operation == "set_position":
+        what = "the position was moved"
     log.info(
         "committed",
-        f"commit {commit.version} stands: {text.plural(row_count, 'row')} in"
-        f" {text.plural(len(commit.files), 'file')}",
+        f"commit {commit.version} stands: {what}",
         version=commit.version,
         operation=commit.operation,
         row_count=row_count,
         quarantined_count=counts.quarantined_count,
         file_count=len(commit.files),
+        removed_file_count=len(commit.removed_files),
         size_bytes=sum(file.size_bytes for file in commit.files),
     )
     for lost in (lost for loaded in commit.ranges for lost in loaded.lost_ranges):
