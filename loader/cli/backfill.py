@@ -37,8 +37,8 @@ def run_backfill(
             ticket = process.new_ticket(plan.newest.version, log.run_id)
             log.info(
                 "began",
-                f"run {log.run_id} loads {text.plural(plan.offset_count, 'offset')} of {plan.topic} again on the"
-                f" {engine.name} engine, as {text.plural(len(plan.splits), 'split')}",
+                f"run {log.run_id} loads {text.plural(plan.offset_count, 'offset')} of {plan.topic} again on"
+                f" the {engine.name} engine, as {text.plural(len(plan.splits), 'split')}",
                 engine=engine.name,
                 topic=plan.topic,
                 offset_count=plan.offset_count,
