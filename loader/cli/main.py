@@ -16,6 +16,7 @@ import loader
 from loader.cli.arguments import INTERRUPTED, Told
 from loader.cli.commands import (
     backfill,
+    compact,
     complete,
     groups,
     history,
@@ -58,6 +59,7 @@ for commands in (
     groups,
     infer,
     complete,
+    compact,
     monitoring,
 ):
     app.add_typer(commands.app)

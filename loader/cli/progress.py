@@ -24,10 +24,17 @@ NARROW = 110
 
 
 class ProgressListener:
-    """Tells the log of the plan and of each decision, and a terminal, too, how much is loaded."""
+    """Tells the log of the plan and of each decision, and a terminal, too, how much is loaded.
 
-    def __init__(self, log: EventLog) -> None:
+    doing, done  what is done to the rows
+    part         what these come in
+    """
+
+    def __init__(
+        self, log: EventLog, *, doing: str = "loading", done: str = "loaded", part: str = "split"
+    ) -> None:
         self._log = log
+        self._doing, self._done, self._part = doing, done, part
         self._console = Console(stderr=True, highlight=False)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -90,7 +97,7 @@ class ProgressListener:
         rate, left_s = self._rate_and_rest()
         self._log.info(
             "progress",
-            f"loaded {percent:.0f} %: {self._facts()}",
+            f"{self._done} {percent:.0f} %: {self._facts()}",
             offset_count=self._offset_count,
             row_count=self._row_count,
             fetched_bytes=self._fetched_bytes,
@@ -114,7 +121,7 @@ class ProgressListener:
         facts = [f"{number(self._row_count)} rows", text.size(self._fetched_bytes)]
         if rate is not None:
             facts.append(f"{number(round(rate))} rows/s")
-        facts.append(f"{self._split_count}/{text.plural(self._total_splits, 'split')}")
+        facts.append(f"{self._split_count}/{text.plural(self._total_splits, self._part)}")
         if left_s:
             facts.append(f"{text.duration(left_s)} left")
         return ", ".join(facts)
@@ -122,7 +129,7 @@ class ProgressListener:
     def _start_bar(self) -> None:
         is_narrow = self._console.width < NARROW
         self._bar = Progress(
-            *([] if is_narrow else [TextColumn("loading")]),
+            *([] if is_narrow else [TextColumn(self._doing)]),
             BarColumn(bar_width=8 if is_narrow else 24),
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[facts]}"),

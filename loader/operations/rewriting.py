@@ -4,7 +4,7 @@ The old files stay until the commit that names the new ones is published.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -29,6 +29,7 @@ def rewrite(
     schema: pa.Schema,
     attempt: str,
     keep: Keep = keep_all,
+    location_of: Callable[[DataFile], str] = lambda file: file.path,
 ) -> tuple[DataFile, ...]:
     """Write the rows of some files again, by partition and offset, into new files of the run.
 
@@ -37,6 +38,7 @@ def rewrite(
     schema   that the new rows get; what a file lacks is null
     attempt  random, and of this call alone, so that names are unique for ever
     keep     which rows; where there is none, there is no new file
+    location_of  where a file lies, relative to the destination
 
     A footer carries what those of the old files told of the loads that they were of: so the ledger can still
     be rebuilt from the files alone.
@@ -45,10 +47,11 @@ def rewrite(
     in the run's folder then, for the caller to drop.
     """
     try:
-        footers = [_footer(job, file) for file in files]
+        locations = [location_of(file) for file in files]
+        footers = [_footer(job, path, file.size_bytes) for path, file in zip(locations, files, strict=True)]
         output = _Output(job, run_id, files[0], schema, attempt, _provenance(job, run_id, footers))
         try:
-            for partition, rows in merged_rows(job.storage, [file.path for file in files], schema, keep):
+            for partition, rows in merged_rows(job.storage, locations, schema, keep):
                 output.take(partition, rows)
             return output.end()
         except BaseException as error:
@@ -62,10 +65,10 @@ def rewrite(
         ) from error
 
 
-def _footer(job: Job, file: DataFile) -> Footer:
-    footer = read_footer(job.storage, file.path, file.size_bytes)
+def _footer(job: Job, path: str, size_bytes: int) -> Footer:
+    footer = read_footer(job.storage, path, size_bytes)
     if footer is None:
-        raise UnreadableFile(f"{job.storage.url}/{file.path}: another program wrote it.")
+        raise UnreadableFile(f"{job.storage.url}/{path}: another program wrote it.")
     return footer
 
 

@@ -1,6 +1,7 @@
 """The rows of several files of one topic as one sequence, by partition and offset.
 
-Each file has its rows in that order already, so only the next batch of each is held.
+Each file has its rows in that order already, so only the next batch of each is held, and the part of each
+column that it is decoded from.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +19,8 @@ from loader.storage.protocol import Storage
 from loader.tables.opening import opened
 
 BATCH_ROWS = 8 * 1024
+BATCH_BYTES = 1024 * 1024
+BUFFER_BYTES = 256 * 1024
 
 Keep = Callable[[int, NDArray[np.int64]], NDArray[np.bool_]]
 """Which offsets of a partition to keep."""
@@ -83,9 +86,12 @@ def _parts(
     storage: Storage, path: str, schema: pa.Schema, keep: Keep
 ) -> Iterator[tuple[int, NDArray[np.int64], pa.RecordBatch]]:
     """The rows of a file to keep, cut where the partition changes."""
-    with opened(storage, path) as file:
+    with opened(storage, path, BUFFER_BYTES) as file:
         for number in range(file.num_row_groups):  # a batch of several could be of any size
-            for batch in file.iter_batches(BATCH_ROWS, row_groups=[number], use_threads=False):
+            facts = file.metadata.row_group(number)
+            fitting: int = BATCH_BYTES * facts.num_rows // max(facts.total_byte_size, 1)
+            count = max(1, min(fitting, BATCH_ROWS))
+            for batch in file.iter_batches(count, row_groups=[number], use_threads=False):
                 if batch.num_rows:
                     yield from _kept(_in_schema(batch, schema), keep)
 

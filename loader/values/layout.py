@@ -15,7 +15,8 @@ name, so two topics never meet in one folder.
 """
 
 import hashlib
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 from loader.values.offsets import OffsetRange
 
@@ -26,6 +27,8 @@ NO_TIME_FOLDER = "dt=__HIVE_DEFAULT_PARTITION__"
 
 MAX_NAME_BYTES = 255
 """Of one path element, on HDFS (dfs.namenode.fs-limits.max-component-length) as on Linux."""
+
+_TIME_FOLDER = re.compile(r"(?:[^/]+/)+dt=(\d{4}-\d\d-\d\d)(?:/hour=(\d\d))?")
 
 HIDING_CHARACTERS = {"_": "%5F", ".": "%2E"}
 
@@ -112,6 +115,17 @@ def time_folder(partition_by: str, hour: int | None) -> str:
         return NO_TIME_FOLDER + no_hour
     day = f"dt={moment.year:04d}-{moment.month:02d}-{moment.day:02d}"
     return f"{day}/hour={moment.hour:02d}" if partition_by == "hour" else day
+
+
+def folder_end_ms(folder: str) -> int | None:
+    """When the time of a published folder is over, in ms since 1970, exclusive; None where it has none."""
+    match = _TIME_FOLDER.fullmatch(folder)
+    if match is None:
+        return None
+    day = datetime.strptime(match[1], "%Y-%m-%d").replace(tzinfo=UTC)
+    since_1970 = day - datetime(1970, 1, 1, tzinfo=UTC)
+    since_1970 += timedelta(days=1) if match[2] is None else timedelta(hours=int(match[2]) + 1)
+    return since_1970 // timedelta(milliseconds=1)
 
 
 def data_file_name(ranges: tuple[OffsetRange, ...], unique_id: str) -> str:

@@ -20,6 +20,7 @@ import loader.task
 from loader.cli import main, process
 from loader.engine.local import LocalEngine
 from loader.operations.backfill import Asked, backfill, plan_backfill
+from loader.operations.compaction import compact, plan_compaction
 from loader.operations.listening import Listener, Step
 from loader.operations.load import load
 from loader.operations.replay import replay
@@ -65,6 +66,13 @@ def replay_killed_before_write(config: Path, number: int) -> bool:
 def backfill_killed_before_write(config: Path, topic: str, number: int) -> bool:
     """As `killed_before_write`, of a backfill of the offsets 3 to 7 of each partition."""
     status = _in_child(_die_in_backfill, config, topic, number)
+    assert status in (0, KILLED), f"ended with {status}"
+    return status == KILLED
+
+
+def compaction_killed_before_write(config: Path, number: int) -> bool:
+    """As `killed_before_write`, of a compaction of all that there is."""
+    status = _in_child(_die_in_compaction, config, number)
     assert status in (0, KILLED), f"ended with {status}"
     return status == KILLED
 
@@ -161,6 +169,16 @@ def _die_in_backfill(config: Path, topic: str, number: int) -> None:
     listener = cast(Listener, Interruption(Step.RECOVER, lambda: None))
     ticket = process.new_ticket(plan.newest.version)
     backfill(job, LocalEngine(1), plan, ticket, "", process.now_ms, process.is_dead, listener)
+
+
+def _die_in_compaction(config: Path, number: int) -> None:
+    job = process.read_job(config)
+    job = replace(job, storage=cast(Storage, _DeadlyStorage(job.storage, _Countdown(number))))
+    plan = plan_compaction(job, None, process.now_ms())
+    assert plan is not None
+    ticket = process.new_ticket(plan.newest.version)
+    listener = cast(Listener, Interruption(Step.RECOVER, lambda: None))
+    compact(job, plan, ticket, 1, process.now_ms, process.is_dead, listener)
 
 
 def _load(config: Path, interruption: Interruption, wrapped: Callable[[Storage], Any]) -> None:

@@ -14,7 +14,18 @@ from .conftest import NewJobFunction
 from .jobs import kafka_loader
 from .producing import messages, produce
 
-COMMANDS = ["run", "plan", "status", "history", "verify", "repair", "complete", "metrics", "doctor"]
+COMMANDS = [
+    "run",
+    "plan",
+    "status",
+    "history",
+    "verify",
+    "repair",
+    "complete",
+    "metrics",
+    "doctor",
+    "compact",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
