@@ -10,7 +10,7 @@ import platform
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -107,7 +107,7 @@ class LoadTask:
         try:
             storage = open_storage(self.destination)
             require_ticket(storage, self.job, self.run_id, platform.node())
-            with KafkaClient(self.kafka) as client:
+            with KafkaClient(self.kafka) as client, closing(self.schemas):
                 client.connect(round(self.kafka.stall_timeout_s * 1000))
                 reader = RangeReader(client, loss_allowed=self.loss_allowed)
                 for number, (topic, topic_ranges) in enumerate(by_topic):

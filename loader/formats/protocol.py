@@ -54,11 +54,27 @@ class ValueDecoder(Protocol):
         ...
 
 
+MOST_UNKNOWN_IDS = 1000
+"""Ids without a schema of its format that a decoder asks for; then all that it does not know are bad unasked.
+Any five bytes can look like an id: one that reads noise would ask the registry for each."""
+
+
 class SchemaSource(Protocol):
     """Where a task learns of schema ids that the driver did not know."""
 
     def schema(self, schema_id: int) -> RegisteredSchema | None:
         """The schema of an id, None where the registry has none. Raises RegistryUnavailable."""
+        ...
+
+    def descriptor_set(self, schema: RegisteredSchema) -> bytes:
+        """What protoc makes of a Protobuf schema of this source, with all imports.
+
+        Raises UnusableSchema where the schema is wrong, ConfigError where protoc is not installed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what asking took; asked again, it begins anew."""
         ...
 
 
@@ -70,6 +86,13 @@ class NoSchemas:
         """None, of any id."""
         del schema_id
         return None
+
+    def descriptor_set(self, schema: RegisteredSchema) -> bytes:
+        """Never asked: it has given no schema."""
+        raise LookupError(f"schema {schema.schema_id} is not of a job without a registry")
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class ValueSpec(Protocol):

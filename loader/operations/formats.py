@@ -18,12 +18,12 @@ from loader.config.formats import (
 )
 from loader.config.topics import TopicConfig
 from loader.errors import ConfigError, LoaderError, UnusableSchema
-from loader.formats.protoc import compile_schemas
 from loader.formats.protocol import ValueSpec
 from loader.formats.string import StringSpec
 from loader.formats.topic_format import TopicFormat
 from loader.operations.job import Job
 from loader.registry.client import RegistryClient
+from loader.registry.protoc import compile_schemas
 from loader.registry.settings import RegistrySettings
 from loader.values.schemas import RegisteredSchema
 

@@ -65,9 +65,8 @@ def load_splits(job: Job, engine: Engine, work: Work, listener: Listener) -> Loa
     The run's folder is open already. Raises CoverageGap, and what concerns all topics.
     """
     # These take half a second and more to import, and a run with nothing new needs none of them.
-    from loader.formats.protocol import NoSchemas
     from loader.operations.row_formats import row_formats
-    from loader.registry.source import RegistrySource
+    from loader.registry.source import schema_source
     from loader.task import LoadTask
 
     topics = {planned.topic for split in work.splits for planned in split.ranges}
@@ -82,7 +81,7 @@ def load_splits(job: Job, engine: Engine, work: Work, listener: Listener) -> Loa
         write=job.config.write,
         topic_ids=work.topic_ids,
         formats=formats.formats,
-        schemas=NoSchemas() if job.registry is None else RegistrySource(job.registry),
+        schemas=schema_source(job.registry),
         loss_allowed=work.loss_allowed,
     )
     splits = formats.kept(work.splits)

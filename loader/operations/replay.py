@@ -6,6 +6,7 @@ So a replay that dies leaves everything as it was, and none can be done twice.
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import loader
@@ -16,7 +17,7 @@ from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, write_ticket
 from loader.commits.sweep import sweep
 from loader.errors import LedgerDamaged, LoaderError, StorageFull, StorageUnavailable, gravest_exit_status
-from loader.formats.protocol import NoSchemas, SchemaSource
+from loader.formats.protocol import SchemaSource
 from loader.formats.quarantine import first_bad_records
 from loader.formats.record_formatter import RecordFormatter
 from loader.formats.topic_format import TopicFormat
@@ -31,7 +32,7 @@ from loader.operations.job import Job
 from loader.operations.plan import read_ledger
 from loader.operations.row_formats import RowFormats, row_formats
 from loader.records.schema import RAW_SCHEMA
-from loader.registry.source import RegistrySource
+from loader.registry.source import schema_source
 from loader.sink.topic_sink import TopicSink, close_together
 from loader.tables.opening import opened
 from loader.tables.quarantine import Replayed, replayed_offsets, waiting_records
@@ -109,16 +110,18 @@ def replay(
         replayed = replayed_offsets(files, lambda file: opened(job.storage, file.path))
         done: dict[str, ReplayedTopic] = {}
         written: list[DataFile] = []
-        for topic in sorted(names - failures.keys()):
-            of_topic = [file for file in quarantined if file.ranges[0].topic == topic]
-            try:
-                work = _Topic(job, newest, ticket, topic, formats.formats.get(topic, TopicFormat()))
-                written += work.replay(of_topic, replayed)
-                done[topic] = work.done
-            except (StorageUnavailable, StorageFull):
-                raise  # the other topics would fail by it too
-            except LoaderError as error:
-                failures[topic] = (error,)
+        with closing(schema_source(job.registry)) as schemas:
+            for topic in sorted(names - failures.keys()):
+                of_topic = [file for file in quarantined if file.ranges[0].topic == topic]
+                topic_format = formats.formats.get(topic, TopicFormat())
+                try:
+                    work = _Topic(job, newest, ticket, topic, topic_format, schemas)
+                    written += work.replay(of_topic, replayed)
+                    done[topic] = work.done
+                except (StorageUnavailable, StorageFull):
+                    raise  # the other topics would fail by it too
+                except LoaderError as error:
+                    failures[topic] = (error,)
         commit = _commit(newest, ticket, formats, written, now_ms()) if written else None
         if commit is not None:
             require_staged(job.storage, job.name, commit)
@@ -143,9 +146,14 @@ class _Topic:
     """The replay of one topic."""
 
     def __init__(
-        self, job: Job, newest: Commit, ticket: RunTicket, topic: str, topic_format: TopicFormat
+        self,
+        job: Job,
+        newest: Commit,
+        ticket: RunTicket,
+        topic: str,
+        topic_format: TopicFormat,
+        schemas: SchemaSource,
     ) -> None:
-        schemas: SchemaSource = NoSchemas() if job.registry is None else RegistrySource(job.registry)
         self.done = ReplayedTopic()
         self._job = job
         self._topic = topic

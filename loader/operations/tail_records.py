@@ -8,12 +8,11 @@ import pyarrow as pa
 from loader.errors import SchemaNotPlanned
 from loader.formats.names import KAFKA
 from loader.formats.plain_values import Plain, plain_values
-from loader.formats.protocol import NoSchemas, SchemaSource
 from loader.formats.record_formatter import RecordFormatter, typed_schema
 from loader.formats.topic_format import TopicFormat
 from loader.operations.formats import resolve_formats
 from loader.operations.job import Job
-from loader.registry.source import RegistrySource
+from loader.registry.source import schema_source
 from loader.values import TopicPartition
 
 
@@ -118,10 +117,8 @@ class RecordShaper:
         topic_format = resolved.formats[topic]
         if topic_format.is_raw:
             return
-        registry = job.registry
-        schemas: SchemaSource = NoSchemas() if registry is None else RegistrySource(registry)
         self._formats[topic] = topic_format
-        self._formatters[topic] = RecordFormatter(topic, topic_format, schemas, "")
+        self._formatters[topic] = RecordFormatter(topic, topic_format, schema_source(job.registry), "")
 
     def _decoded(
         self, topic: str, rows: pa.RecordBatch

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from loader.formats.protoc import compile_schema
+from loader.registry.protoc import compile_schema
 from loader.values.schemas import RegisteredSchema
 from local_services.kafka import KafkaCluster
 from local_services.registry import SchemaRegistry

@@ -11,6 +11,27 @@ import pyarrow as pa
 from loader.formats.protocol import DecodedValues, SchemaSource
 from loader.formats.string import no_bad_values
 from loader.records.schema import RAW_SCHEMA
+from loader.registry.protoc import compile_schema
+from loader.values.schemas import RegisteredSchema
+
+
+class Registry:
+    """A source of these schemas; notes which ids it was asked for, and how often it was closed."""
+
+    def __init__(self, *schemas: RegisteredSchema) -> None:
+        self._schemas = {each.schema_id: each for each in schemas}
+        self.asked: list[int] = []
+        self.closed_count = 0
+
+    def schema(self, schema_id: int) -> RegisteredSchema | None:
+        self.asked.append(schema_id)
+        return self._schemas.get(schema_id)
+
+    def descriptor_set(self, schema: RegisteredSchema) -> bytes:
+        return compile_schema(schema)
+
+    def close(self) -> None:
+        self.closed_count += 1
 
 
 @dataclass(frozen=True)

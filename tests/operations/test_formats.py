@@ -13,11 +13,11 @@ from loader.errors import AccessDenied, ConfigError, RegistryUnavailable, Unusab
 from loader.formats.arrow_types import to_arrow
 from loader.formats.avro.spec import AvroSpec
 from loader.formats.json.spec import JsonSpec
-from loader.formats.protoc import compile_schema
 from loader.formats.string import StringSpec
 from loader.formats.topic_format import TopicFormat
 from loader.operations.formats import ASKED_AT_ONCE, ResolvedFormats, resolve_formats
 from loader.operations.job import open_job
+from loader.registry.protoc import compile_schema
 from loader.values.column_types import parse_type
 from loader.values.schemas import RegisteredSchema, SchemaReference
 from local_services.registry import SchemaRegistry

@@ -7,8 +7,8 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from loader.errors import ConfigError, UnusableSchema
-from loader.formats.protoc import compile_schema
 from loader.registry.client import RegistryClient, SubjectVersion
+from loader.registry.protoc import compile_schema
 from loader.registry.settings import RegistrySettings
 from loader.registry.source import RegistrySource
 from loader.values.schemas import RegisteredSchema, SchemaReference
@@ -128,7 +128,7 @@ def test_a_task_finds_a_schema_that_was_registered_since_the_driver_looked(regis
 
     second = registry.register("later-value", record("Later", n="long", m="long"))
 
-    with RegistrySource(settings, known) as schemas:
+    with RegistrySource(settings) as schemas:
         assert schemas.schema(first) == known[0]
         found = schemas.schema(second)
         assert found is not None

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 import trustme
 
-from loader.errors import AccessDenied, ConfigError, LoaderError, RegistryUnavailable, UnusableSchema
-from loader.registry import source as source_module
+from loader.errors import AccessDenied, ConfigError, LoaderError, RegistryUnavailable
 from loader.registry.client import RegistryClient
 from loader.registry.settings import RegistrySettings
 from loader.registry.source import RegistrySource
@@ -375,23 +374,21 @@ def test_an_id_is_asked_for_once_by_all_threads_of_a_task_also_where_there_is_no
     assert found.count(RegisteredSchema(7, "AVRO", '"string"')) == found.count(None) == 24
 
 
-def test_what_the_driver_knew_and_what_is_no_id_is_not_asked_for() -> None:
-    with scripted() as registry, RegistrySource(settings(registry.url), [STRING]) as schemas:
-        assert schemas.schema(1) == STRING
+def test_what_is_no_id_is_not_asked_for() -> None:
+    with scripted() as registry, RegistrySource(settings(registry.url)) as schemas:
         assert schemas.schema(0) is None
         assert schemas.schema(-5) is None
 
     assert registry.paths == []
 
 
-def test_a_source_travels_to_a_task_with_its_login_and_what_is_known() -> None:
-    other = RegisteredSchema(9, "AVRO", '"int"')
+def test_a_source_travels_to_a_task_with_its_login() -> None:
     with scripted() as registry:
-        there = RegistrySource(settings(registry.url, token="hunter2"), [other])  # noqa: S106
+        there = RegistrySource(settings(registry.url, token="hunter2"))  # noqa: S106
         assert there.schema(1) == STRING  # its connection and lock do not travel
 
         with pickle.loads(pickle.dumps(there)) as here:  # noqa: S301 - made in this line
-            assert (here.schema(9), here.schema(1)) == (other, STRING)
+            assert here.schema(1) == STRING
 
         assert "hunter2" not in f"{there} {there!r}"
         assert registry.paths == ["/schemas/ids/1"] * 2
@@ -407,14 +404,19 @@ def test_a_registry_that_is_down_is_no_unknown_id() -> None:
         schemas.schema(7)
 
 
-def test_ids_that_are_all_unknown_are_not_asked_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_module, "MAX_UNKNOWN_IDS", 3)
-    with scripted(missing(40403)) as registry, RegistrySource(settings(registry.url)) as schemas:
-        assert [schemas.schema(number) for number in (1, 2, 3, 1, 2)] == [None] * 5
-        with pytest.raises(UnusableSchema, match="name 3 schema ids that the registry does not have"):
-            schemas.schema(4)
+def test_a_source_that_was_closed_asks_anew_and_only_for_what_it_does_not_know() -> None:
+    def answer(path: str) -> Answer:
+        return Answer() if path.endswith("/7") else missing(40403)
 
-    assert len(registry.paths) == 3
+    with scripted(answer) as registry, RegistrySource(settings(registry.url)) as schemas:
+        schemas.close()
+        found = [schemas.schema(7)]
+        schemas.close()
+        schemas.close()
+        found += [schemas.schema(7), schemas.schema(8)]
+
+    assert found == [RegisteredSchema(7, "AVRO", '"string"')] * 2 + [None]
+    assert registry.paths == ["/schemas/ids/7", "/schemas/ids/8"]
 
 
 def test_ids_of_a_context_are_asked_for_with_a_subject_of_it() -> None:

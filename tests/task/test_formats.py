@@ -18,6 +18,7 @@ from loader.values import DataFile, OffsetRange, RangeCounts
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 from tests.end_to_end.producing import Message, produce
+from tests.formats.examples import Registry
 from tests.kafka_source.asking import delete_records
 
 from .jobs import RUN_FOLDER, a_split, a_task, run, staged
@@ -71,6 +72,20 @@ def test_what_cannot_be_decoded_is_kept_apart_and_counted(
     ]
     copy = pickle.loads(pickle.dumps(result))  # noqa: S301  our own bytes
     assert check_coverage([split], [copy], max_bad_records={topic: 10}).files == result.files
+
+
+def test_a_task_closes_where_it_learnt_of_schemas_whatever_comes_of_it(
+    kafka: KafkaCluster, topic: str, tmp_path: Path
+) -> None:
+    registry = Registry()
+    task = replace(a_task(kafka.bootstrap_servers, tmp_path, [topic]), schemas=registry)
+    taken = TopicFormat(value=StringSpec(), rename={"value": "kafka"})
+
+    for each in (task, replace(task, formats={topic: taken})):
+        result = run(each, OffsetRange(topic, 0, 0, 40))
+
+    assert [type(each.error) for each in result.failures] == [ConfigError]
+    assert registry.closed_count == 2
 
 
 def test_a_failing_topic_removes_its_rows_and_its_quarantine(

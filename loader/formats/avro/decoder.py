@@ -15,13 +15,10 @@ from loader.formats.avro.schema import parse_schema
 from loader.formats.avro.slots import Slot, column_type_of, slot_of
 from loader.formats.filling import Filler, Payload, Verdicts, payload_of
 from loader.formats.nodes import nodes_of
-from loader.formats.protocol import DecodedValues, SchemaSource
+from loader.formats.protocol import MOST_UNKNOWN_IDS, DecodedValues, SchemaSource
 from loader.formats.room import Room
 from loader.records.compilation import ensure_compiled
 from loader.values.schemas import RegisteredSchema
-
-MOST_ASKED = 1000
-"""Ids without a schema that a decoder asks for; one that reads noise would ask the registry for each."""
 
 NO_ID = -1
 UNKNOWN = -1
@@ -100,7 +97,7 @@ class AvroDecoder:
         if schema_id == NO_ID:
             return UNKNOWN
         if schema_id not in self._begins:
-            if self._unknown_count == MOST_ASKED:
+            if self._unknown_count == MOST_UNKNOWN_IDS:
                 return UNKNOWN
             schema = self._source.schema(schema_id)
             if schema is None or schema.schema_type != "AVRO":

@@ -5,6 +5,7 @@ import numpy as np
 from loader.formats.json.blanks import BACKSLASH, QUOTE
 from loader.formats.json.faults import BAD_ESCAPE, CONTROL, CUT, LONE_SURROGATE, NOT_UTF_8, fault
 from loader.formats.json.words import first_bit, signed, word_at
+from loader.formats.utf8 import skip_sequence
 from loader.records.copying import copy_bytes
 from loader.records.kernel import Bytes, ReadOnlyBytes, lean_kernel
 
@@ -24,12 +25,6 @@ _ESCAPED[np.frombuffer(b'"\\/bfnrt', np.uint8)] = np.frombuffer(b'"\\/\b\f\n\r\t
 # The value of a hexadecimal digit, else 255.
 _HEX = np.full(256, 255, np.uint8)
 _HEX[np.frombuffer(b"0123456789abcdefABCDEF", np.uint8)] = [*range(16), *range(10, 16)]
-
-# Table 3-7 of the Unicode standard, by the first byte: how many more follow, and the bounds of the second.
-_MORE = np.zeros(256, np.int64)
-_MORE[0xC2:0xE0], _MORE[0xE0:0xF0], _MORE[0xF0:0xF5] = 1, 2, 3
-_LOWEST, _HIGHEST = np.full(256, 0x80, np.uint8), np.full(256, 0xBF, np.uint8)
-_LOWEST[0xE0], _HIGHEST[0xED], _LOWEST[0xF0], _HIGHEST[0xF4] = 0xA0, 0x9F, 0x90, 0x8F
 
 
 @lean_kernel
@@ -62,7 +57,8 @@ def find_text_end(payload: ReadOnlyBytes, at: int, end: int) -> tuple[int, bool]
                 has_escapes = True
                 at = skip_escape(payload, at, end)
             elif byte >= 0x80:
-                at = skip_sequence(payload, at, end)
+                after = skip_sequence(payload, at, end)
+                at = after if after >= 0 else fault(NOT_UTF_8, at)
             else:
                 at += 1
                 if at <= last_word:
@@ -71,24 +67,6 @@ def find_text_end(payload: ReadOnlyBytes, at: int, end: int) -> tuple[int, bool]
                 return at, False
         if at >= end:
             return fault(CUT, end), False
-
-
-@lean_kernel
-def skip_sequence(payload: ReadOnlyBytes, at: int, end: int) -> int:
-    """Skip one character of several bytes. Returns where it ends, or a fault."""
-    first = payload[np.uint64(at)]
-    more = signed(_MORE[first])
-    if more == 0:
-        return fault(NOT_UTF_8, at)
-    if at + more >= end:
-        return fault(NOT_UTF_8, at)
-    second = payload[np.uint64(at + 1)]
-    if second < _LOWEST[first] or second > _HIGHEST[first]:
-        return fault(NOT_UTF_8, at)
-    for i in range(2, more + 1):
-        if payload[np.uint64(at + i)] & 0xC0 != 0x80:
-            return fault(NOT_UTF_8, at)
-    return at + more + 1
 
 
 @lean_kernel

@@ -9,7 +9,8 @@ import pyarrow as pa
 from loader.errors import SchemaChanged, UnusableSchema
 from loader.formats.arrow_types import from_arrow, to_arrow
 from loader.formats.evolution import merged
-from loader.formats.protobuf.descriptors import Descriptors, MessageShape, MessageTree
+from loader.formats.protobuf.descriptors import Descriptors, MessageTree
+from loader.formats.protobuf.shapes import MessageShape
 from loader.values.column_types import StructType
 
 BARE_ID = -1

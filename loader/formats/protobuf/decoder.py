@@ -12,7 +12,7 @@ from loader.formats.arrow_types import to_arrow
 from loader.formats.filling import Filler, Payload, Problem, Verdicts, payload_of
 from loader.formats.nodes import nodes_of
 from loader.formats.protobuf.columns import Columns, CompiledSchema, Version, version_of
-from loader.formats.protobuf.descriptors import MessageShape, MessageTree
+from loader.formats.protobuf.descriptors import MessageTree
 from loader.formats.protobuf.framing import Schemas, open_frames
 from loader.formats.protobuf.keys import without_repeated_keys
 from loader.formats.protobuf.messages import fill_messages
@@ -22,6 +22,7 @@ from loader.formats.protobuf.problems import (
     PROBLEMS,
     UNKNOWN_SCHEMA_ID,
 )
+from loader.formats.protobuf.shapes import MessageShape
 from loader.formats.protobuf.tables import tables_of
 from loader.formats.protobuf.work import (
     MORE_SLOTS,
@@ -30,14 +31,10 @@ from loader.formats.protobuf.work import (
     new_work,
     with_twice_the_slots,
 )
-from loader.formats.protoc import compile_schema
-from loader.formats.protocol import DecodedValues, SchemaSource
+from loader.formats.protocol import MOST_UNKNOWN_IDS, DecodedValues, SchemaSource
 from loader.formats.room import Room
 from loader.records.compilation import ensure_compiled
 from loader.values.schemas import RegisteredSchema
-
-MOST_ASKED = 1000
-"""Ids without a schema that a decoder asks for; one that reads noise would ask the registry for each."""
 
 _NO_MESSAGES = MessageTree((), 0, (), ())
 
@@ -117,7 +114,7 @@ class ProtobufDecoder:
         roots, bodies = np.empty((2, count), np.int32)
         unknown = np.empty(1, np.int64)
         while True:
-            is_final = int(len(self._faults) >= MOST_ASKED)
+            is_final = int(len(self._faults) >= MOST_UNKNOWN_IDS)
             if open_frames(payload, self._schemas, verdicts, ids, roots, bodies, unknown, is_final) == count:
                 return roots, bodies
             self._learn(int(unknown[0]))
@@ -136,7 +133,7 @@ class ProtobufDecoder:
     def _unplanned(self, schema: RegisteredSchema) -> Version:
         """A schema whose values fit into the columns, or are no message of theirs."""
         try:
-            compiled = CompiledSchema(schema.schema_id, compile_schema(schema))
+            compiled = CompiledSchema(schema.schema_id, self._source.descriptor_set(schema))
             version = version_of(compiled, self._columns.message)
         except (UnusableSchema, ConfigError) as error:
             raise SchemaNotPlanned(schema.schema_id, f": {error}") from error

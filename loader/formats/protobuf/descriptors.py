@@ -1,39 +1,13 @@
-"""From descriptors, as protoc writes them, to the shapes of messages and the types of their columns.
-
-| Protobuf | column |
-|---|---|
-| int32, sint32, sfixed32 | int |
-| int64, sint64, sfixed64, uint32, fixed32 | long |
-| uint64, fixed64 | decimal(20, 0) |
-| float, double, bool, string, bytes | float, double, boolean, string, binary |
-| enum | string: the value's name; the number where the schema has no name for it |
-| message | struct; one without fields: struct<present: boolean> |
-| repeated, map | list, map |
-| google.protobuf.Timestamp | timestamp, nanoseconds cut to microseconds |
-| google.protobuf.Duration | long, in microseconds |
-| google.protobuf.Int32Value and the other wrappers | what they wrap |
-
-A field that tracks presence (`optional`, of a oneof, a message, any of proto2) is null where it is missing,
-also where the schema gives it a default; every other one has the default of its type.
-"""
+"""From descriptors, as protoc writes them, to the messages of a file and their shapes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from loader.errors import ConfigError, UnusableSchema
 from loader.formats.protobuf import kinds
-from loader.values.column_types import (
-    MAX_DEPTH,
-    ColumnType,
-    DecimalType,
-    ListType,
-    MapType,
-    Primitive,
-    StructType,
-    TimestampType,
-)
+from loader.formats.protobuf.shapes import FieldShape, Form, MessageShape
+from loader.values.column_types import MAX_DEPTH
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -41,9 +15,6 @@ if TYPE_CHECKING:
 
 MAX_COLUMNS = 5_000
 """With those within structs. Messages that name others several times can stand for billions."""
-
-PRESENT = "present"
-"""The one column of a message without fields: Parquet knows no struct without any."""
 
 _KIND_OF_TYPE = {
     1: kinds.DOUBLE,
@@ -66,20 +37,6 @@ _KIND_OF_TYPE = {
 }
 """By FieldDescriptor.type; 10 is a group."""
 
-_COLUMN_OF_KIND: dict[int, ColumnType] = {
-    **dict.fromkeys((kinds.INT32, kinds.SINT32, kinds.SFIXED32), Primitive("int")),
-    **dict.fromkeys(
-        (kinds.INT64, kinds.SINT64, kinds.SFIXED64, kinds.UINT32, kinds.FIXED32), Primitive("long")
-    ),
-    **dict.fromkeys((kinds.UINT64, kinds.FIXED64), DecimalType(20, 0)),
-    kinds.BOOL: Primitive("boolean"),
-    kinds.ENUM: Primitive("string"),
-    kinds.FLOAT: Primitive("float"),
-    kinds.DOUBLE: Primitive("double"),
-    kinds.STRING: Primitive("string"),
-    kinds.BYTES: Primitive("binary"),
-}
-
 _WRAPPERS = {
     f"google.protobuf.{name}Value"
     for name in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
@@ -87,78 +44,11 @@ _WRAPPERS = {
 _ANYTHING = {f"google.protobuf.{name}" for name in ("Struct", "Value", "ListValue")}
 
 
-class Form(Enum):
-    """What a message becomes."""
-
-    PLAIN = "struct"
-    WRAPPER = "what it wraps"
-    MOMENT = "timestamp"
-    DURATION = "microseconds"
-
-
 _FORMS = {
     "google.protobuf.Timestamp": Form.MOMENT,
     "google.protobuf.Duration": Form.DURATION,
     **dict.fromkeys(_WRAPPERS, Form.WRAPPER),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class FieldShape:
-    """One field of a message.
-
-    kind          of `kinds`
-    label         SINGLE, LIST or MAP
-    has_presence  whether a value that is missing differs from the default
-    is_required   proto2's
-    oneof         names the oneof it is a part of; "" for none
-    enum          the names of its numbers, of an enum
-    enum_default  the number that stands for one that is missing
-    message       of a message; of a map its entries, which have a key and a value
-    """
-
-    name: str
-    number: int
-    kind: int
-    label: int = kinds.SINGLE
-    has_presence: bool = False
-    is_required: bool = False
-    oneof: str = ""
-    enum: tuple[tuple[int, str], ...] = ()
-    enum_default: int = 0
-    message: "MessageShape | None" = None
-
-    @property
-    def column_type(self) -> ColumnType:
-        """Of the whole field."""
-        if self.label == kinds.MAP and self.message is not None:
-            key, value = self.message.fields
-            return MapType(key.column_type, value.column_type)
-        of_one = self.message.column_type if self.message is not None else _COLUMN_OF_KIND[self.kind]
-        return ListType(of_one) if self.label == kinds.LIST else of_one
-
-
-@dataclass(frozen=True, slots=True)
-class MessageShape:
-    """A message with all that lies within."""
-
-    full_name: str
-    fields: tuple[FieldShape, ...]
-    form: Form = Form.PLAIN
-
-    @property
-    def column_type(self) -> ColumnType:
-        """Its fields in the order in which they are declared."""
-        match self.form:
-            case Form.MOMENT:
-                return TimestampType()
-            case Form.DURATION:
-                return Primitive("long")
-            case Form.WRAPPER:
-                return self.fields[0].column_type
-            case Form.PLAIN:
-                fields = tuple((field.name, field.column_type) for field in self.fields)
-                return StructType(fields or ((PRESENT, Primitive("boolean")),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from loader.formats.protobuf import kinds, problems
 from loader.formats.protobuf.entries import arrive, withdraw
 from loader.formats.protobuf.finish import finish_value
 from loader.formats.protobuf.scalars import read_scalar
+from loader.formats.protobuf.search import find_row
 from loader.formats.protobuf.tables import (
     DENSE_COUNT,
     DENSE_NUMBERS,
@@ -106,18 +107,11 @@ def _find_field(tables: TablesOfKernel, message: int, number: int) -> int:
             field: int = tables.dense[np.uint64(tables.messages[np.uint64(message), FIRST_DENSE] + number)]
             return field
         return -1
-    lowest: int = tables.messages[np.uint64(message), FIRST_FIELD]
-    highest = lowest + tables.messages[np.uint64(message), FIELD_COUNT]
-    while lowest < highest:
-        middle: int = (lowest + highest) >> 1
-        found = tables.fields[middle, NUMBER]
-        if found == number:
-            return middle
-        if found < number:
-            lowest = middle + 1
-        else:
-            highest = middle
-    return -1
+    first: int = tables.messages[np.uint64(message), FIRST_FIELD]
+    row: int = find_row(
+        tables.fields, NUMBER, first, first + tables.messages[np.uint64(message), FIELD_COUNT], number
+    )
+    return row
 
 
 @part

@@ -3,6 +3,7 @@
 import numpy as np
 
 from loader.formats.protobuf import kinds, problems
+from loader.formats.protobuf.search import find_row
 from loader.formats.protobuf.tables import TablesOfKernel
 from loader.formats.protobuf.wire import read_size, read_varint
 from loader.formats.protobuf.work import BYTES_LEFT, LETTERS_USED, WorkOfKernel
@@ -117,17 +118,8 @@ def _name_of(number: int, enum: int, tables: TablesOfKernel) -> int:
     count = tables.enums[enum, 1]
     if 0 <= number < count and tables.names[first + number, 0] == number:
         return first + number
-    lowest, highest = first, first + count
-    while lowest < highest:
-        middle: int = (lowest + highest) >> 1
-        found = tables.names[middle, 0]
-        if found == number:
-            return middle
-        if found < number:
-            lowest = middle + 1
-        else:
-            highest = middle
-    return -1
+    row: int = find_row(tables.names, 0, first, first + count, number)
+    return row
 
 
 @lean_kernel

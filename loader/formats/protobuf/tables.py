@@ -14,7 +14,7 @@ from loader.formats.nodes import LIST as LIST_NODE
 from loader.formats.nodes import MAP as MAP_NODE
 from loader.formats.nodes import nodes_of
 from loader.formats.protobuf import kinds
-from loader.formats.protobuf.descriptors import FieldShape, Form, MessageShape
+from loader.formats.protobuf.shapes import FieldShape, Form, MessageShape
 from loader.values.column_types import ColumnType, ListType, MapType, StructType
 
 DENSE_NUMBERS = 1024
@@ -60,6 +60,7 @@ class Tables(NamedTuple):
 
 
 _ROW, _TABLE = types.int32[::1], types.int32[:, ::1]
+TableOfKernel = Annotated[NDArray[np.int32], _TABLE]
 TablesOfKernel = Annotated[
     Tables,
     types.NamedTuple(

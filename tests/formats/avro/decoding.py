@@ -1,7 +1,6 @@
 """Values through the decoder, as tests need it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -42,16 +41,3 @@ def rows_of(decoder: AvroDecoder, values: Sequence[bytes | None]) -> list[Any]:
     decoded.column.validate(full=True)
     assert decoded.bad.error_texts.to_pylist() == []
     return list(decoded.column.to_pylist())
-
-
-@dataclass
-class Registry:
-    """A source of schemas that notes which ids it was asked for."""
-
-    schemas: Mapping[int, RegisteredSchema]
-    asked: list[int] = field(default_factory=list)
-
-    def schema(self, schema_id: int) -> RegisteredSchema | None:
-        """As of SchemaSource."""
-        self.asked.append(schema_id)
-        return self.schemas.get(schema_id)

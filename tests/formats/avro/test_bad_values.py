@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from loader.formats.avro.spec import AvroSpec
 from loader.values.schemas import RegisteredSchema
+from tests.formats.examples import Registry
 
-from .decoding import NO_SCHEMAS, Registry, decoder_of, record, registered
+from .decoding import NO_SCHEMAS, decoder_of, record, registered
 from .plain_avro import Beyond, Columns, comparable, encode, framed, held_by, parsed, read
 from .schemas import schemas_with_values
 
@@ -109,7 +110,7 @@ def outcome(value: bytes | None, *schemas: Any) -> str:
     """What becomes of a value between two good ones, in the words of the table."""
     json_schema = RegisteredSchema(8, "JSON", "{}")
     numbered = tuple(registered(number, each) for number, each in enumerate(schemas, 1))
-    decoder = AvroSpec((*numbered, registered(7, schemas[-1]))).decoder(Registry({8: json_schema}))
+    decoder = AvroSpec((*numbered, registered(7, schemas[-1]))).decoder(Registry(json_schema))
     decoded = decoder.decode(pa.array([None, value, None], pa.binary()))
     decoded.column.validate(full=True)
     assert [row for row in (0, 2) if decoded.column[row].is_valid] == []

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from loader.errors import SchemaNotPlanned, UnusableSchema
 from loader.formats.arrow_types import from_arrow
-from loader.formats.avro.decoder import MOST_ASKED
 from loader.formats.avro.spec import AvroSpec
+from loader.formats.protocol import MOST_UNKNOWN_IDS
 from loader.values.schemas import RegisteredSchema
+from tests.formats.examples import Registry
 
-from .decoding import Registry, decoder_of, record, registered, rows_of
+from .decoding import decoder_of, record, registered, rows_of
 from .plain_avro import Columns, comparable, encode, framed, held_by, parsed, read
 from .schemas import Data, Draw
 
@@ -273,7 +274,7 @@ def framed_of(schema_id: int, schema: Any, datum: Any) -> bytes:
 
 def test_an_id_that_the_plan_did_not_know_is_asked_once_and_read_where_it_fits() -> None:
     planned, other = record(a="long", color=["null", ENUM]), record(color=ENUM, a="int")
-    registry = Registry({5: registered(5, other)})
+    registry = Registry(registered(5, other))
     decoder = AvroSpec((registered(1, planned),)).decoder(registry)
     values = [framed_of(5, other, {"a": 3, "color": "B"}), framed_of(1, planned, {"a": 4, "color": "A"})]
 
@@ -287,7 +288,7 @@ def test_an_id_that_the_plan_did_not_know_is_asked_once_and_read_where_it_fits()
     "other", [record(a="int", more="int"), record(a="string"), record(a="Nowhere")], ids=str
 )
 def test_a_schema_that_the_planned_columns_do_not_hold_fails_the_topic_to_run_again(other: Any) -> None:
-    registry = Registry({5: registered(5, other)})
+    registry = Registry(registered(5, other))
     decoder = AvroSpec((registered(1, record(a="int")),)).decoder(registry)
 
     with pytest.raises(SchemaNotPlanned, match=r"schema id 5 was registered since.*Run again") as error:
@@ -297,7 +298,7 @@ def test_a_schema_that_the_planned_columns_do_not_hold_fails_the_topic_to_run_ag
 
 
 def test_an_id_that_the_registry_does_not_have_is_asked_once() -> None:
-    registry = Registry({})
+    registry = Registry()
     decoder = AvroSpec((registered(1, "int"),)).decoder(registry)
 
     for _ in range(2):
@@ -308,14 +309,14 @@ def test_an_id_that_the_registry_does_not_have_is_asked_once() -> None:
 
 
 def test_an_id_without_a_schema_is_bad_and_noise_is_not_asked_for_ever() -> None:
-    registry = Registry({8: RegisteredSchema(8, "PROTOBUF", "")})
+    registry = Registry(RegisteredSchema(8, "PROTOBUF", ""))
     decoder = AvroSpec((registered(1, "int"),)).decoder(registry)
-    noise = [framed(number, b"\x02") for number in range(10, 10 + 2 * MOST_ASKED)]
+    noise = [framed(number, b"\x02") for number in range(10, 10 + 2 * MOST_UNKNOWN_IDS)]
 
     for _ in range(2):
         bad = decoder.decode(pa.array([framed(8, b""), *noise, framed(1, b"\x02")], pa.binary())).bad
 
     assert set(bad.error_classes.to_pylist()) == {"unknown-schema-id"}
     assert len(bad) == 1 + len(noise)
-    assert bad.schema_ids.to_pylist() == [8, *range(10, 10 + 2 * MOST_ASKED)]
-    assert len(registry.asked) == len(set(registry.asked)) == MOST_ASKED
+    assert bad.schema_ids.to_pylist() == [8, *range(10, 10 + 2 * MOST_UNKNOWN_IDS)]
+    assert len(registry.asked) == len(set(registry.asked)) == MOST_UNKNOWN_IDS

@@ -11,8 +11,9 @@ import pytest
 from loader.formats.protobuf.columns import CompiledSchema
 from loader.formats.protobuf.problems import PROBLEMS
 from loader.formats.protobuf.spec import ProtobufSpec
-from loader.formats.protoc import compile_schema
+from loader.registry.protoc import compile_schema
 from loader.values.schemas import RegisteredSchema
+from tests.formats.examples import Registry
 
 from .schemas import tagged, varint
 
@@ -79,15 +80,7 @@ EMPTY = {
 }
 
 
-class Registry:
-    """Knows an Avro schema as id 9."""
-
-    def __init__(self) -> None:
-        self.asked: list[int] = []
-
-    def schema(self, schema_id: int) -> RegisteredSchema | None:
-        self.asked.append(schema_id)
-        return RegisteredSchema(9, "AVRO", '"int"') if schema_id == 9 else None
+AVRO = RegisteredSchema(9, "AVRO", '"int"')
 
 
 def compiled(schema_id: int, text: str) -> CompiledSchema:
@@ -242,7 +235,7 @@ def test_a_value_becomes_what_the_page_says(case: str, specs: dict[int, Protobuf
     schema_id = value[4] if value and len(value) > 4 and value[4] in specs else 7
     good = ORDER_HEAD if schema_id == 7 else b"\0\0\0\0\x08\0\x08\1" if schema_id == 8 else b"\0\0\0\0\6\0"
 
-    decoded = specs[schema_id].decoder(Registry()).decode(pa.array([good, value, good], pa.binary()))
+    decoded = specs[schema_id].decoder(Registry(AVRO)).decode(pa.array([good, value, good], pa.binary()))
 
     decoded.column.validate(full=True)
     before, row, after = decoded.column.to_pylist()
@@ -259,7 +252,7 @@ def test_a_value_becomes_what_the_page_says(case: str, specs: dict[int, Protobuf
 def test_a_mistake_is_told_by_its_field_its_byte_and_its_schema(specs: dict[int, ProtobufSpec]) -> None:
     value = ORDER_HEAD + tagged(1, 0, b"\5") + tagged(5, 2, tagged(1, 2, b"\xff"))
 
-    bad = specs[7].decoder(Registry()).decode(pa.array([value, HEAD + b"\2\2"], pa.binary())).bad
+    bad = specs[7].decoder(Registry(AVRO)).decode(pa.array([value, HEAD + b"\2\2"], pa.binary())).bad
 
     assert bad.error_texts.to_pylist() == [
         "line.sku: is no UTF-8 (byte 10)",
@@ -274,7 +267,7 @@ def test_a_large_map_keeps_the_last_of_each_key(specs: dict[int, ProtobufSpec]) 
         tagged(6, 2, tagged(1, 2, key.encode()) + tagged(2, 0, varint(number))) for key, number in entries
     )
 
-    decoded = specs[7].decoder(Registry()).decode(pa.array([value, ORDER_HEAD], pa.binary()))
+    decoded = specs[7].decoder(Registry(AVRO)).decode(pa.array([value, ORDER_HEAD], pa.binary()))
 
     scores = decoded.column[0].as_py()["scores"]
     assert len(scores) == 3000

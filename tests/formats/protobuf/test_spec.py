@@ -8,25 +8,13 @@ import pytest
 from loader.errors import SchemaNotPlanned, UnusableSchema
 from loader.formats.arrow_types import from_arrow
 from loader.formats.protobuf.columns import CompiledSchema
-from loader.formats.protobuf.decoder import MOST_ASKED
 from loader.formats.protobuf.spec import ProtobufSpec
-from loader.formats.protoc import compile_schemas
-from loader.formats.protocol import NoSchemas
+from loader.formats.protocol import MOST_UNKNOWN_IDS, NoSchemas
+from loader.registry.protoc import compile_schemas
 from loader.values.schemas import RegisteredSchema
+from tests.formats.examples import Registry
 
 from .schemas import tagged, varint
-
-
-class Registry:
-    """Has the schemas that it is given."""
-
-    def __init__(self, *texts: str, first_id: int = 100) -> None:
-        self.asked: list[int] = []
-        self._schemas = {each.schema_id: each for each in registered(texts, first_id)}
-
-    def schema(self, schema_id: int) -> RegisteredSchema | None:
-        self.asked.append(schema_id)
-        return self._schemas.get(schema_id)
 
 
 def registered(texts: tuple[str, ...], first_id: int) -> list[RegisteredSchema]:
@@ -142,7 +130,9 @@ def test_a_spec_goes_to_tasks_as_it_is() -> None:
 
 
 def test_an_unplanned_schema_that_fits_is_read_and_asked_for_once() -> None:
-    registry = Registry("message A { int32 n = 1; }", "message Other { bytes z = 1; }")
+    registry = Registry(
+        *registered(("message A { int32 n = 1; }", "message Other { bytes z = 1; }"), first_id=100)
+    )
     decoder = spec(OLD).decoder(registry)
     values = pa.array([framed(100, b"\x08\5"), framed(101, b""), framed(100, b"\x08\6")], pa.binary())
 
@@ -155,7 +145,8 @@ def test_an_unplanned_schema_that_fits_is_read_and_asked_for_once() -> None:
 
 
 def test_an_unplanned_schema_with_other_columns_stops_the_topic_by_its_id() -> None:
-    decoder = spec(OLD).decoder(Registry("message A { int32 n = 1; bool fresh = 9; }"))
+    newer = registered(("message A { int32 n = 1; bool fresh = 9; }",), first_id=100)
+    decoder = spec(OLD).decoder(Registry(*newer))
 
     with pytest.raises(SchemaNotPlanned, match="schema id 100 was registered since") as stopped:
         decoder.decode(pa.array([framed(100, b"")], pa.binary()))
@@ -165,10 +156,10 @@ def test_an_unplanned_schema_with_other_columns_stops_the_topic_by_its_id() -> N
 
 def test_noise_asks_the_registry_only_so_often() -> None:
     registry = Registry()
-    values = [framed(schema_id, b"") for schema_id in range(1000, 1000 + MOST_ASKED + 20_000)]
+    values = [framed(schema_id, b"") for schema_id in range(1000, 1000 + MOST_UNKNOWN_IDS + 20_000)]
 
     decoded = spec(OLD).decoder(registry).decode(pa.array(values * 2, pa.binary()))
 
-    assert len(registry.asked) == MOST_ASKED
+    assert len(registry.asked) == MOST_UNKNOWN_IDS
     assert set(decoded.bad.error_classes.to_pylist()) == {"unknown-schema-id"}
     assert len(decoded.bad) == len(values) * 2

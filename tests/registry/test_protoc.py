@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from loader.errors import ConfigError, UnusableSchema
-from loader.formats.protoc import compile_schema, compile_schemas
+from loader.registry.protoc import compile_schema, compile_schemas
 from loader.values.schemas import RegisteredSchema, SchemaReference
 
 MONEY = SchemaReference(
