@@ -457,6 +457,10 @@ def test_ctrl_c_sends_what_was_taken_and_tells_how_to_go_on(
         (["--key", "k", "--from", "json"], "--key and --key-separator are for lines, and the input is json"),
         (["--from", "parquet"], "--from parquet: name the files"),
         (["--partition", "0", "--keep-partition"], "--partition and --keep-partition: only one"),
+        (
+            ["--keep-partition", "--no-keep-partition"],
+            "--keep-partition and --no-keep-partition: only one",
+        ),
         (["/not/there.jsonl"], "/not/there.jsonl: no such file or folder"),
         (["s3://bucket/folder"], "s3 is no file system"),
         (["{folder}"], "a folder without Parquet files"),

@@ -73,20 +73,21 @@ def produce_command(
             min=0, help="Of every record. By default by the key, as Java's client.", show_default=False
         ),
     ] = None,
+    # Each by its own: in one option the pair is a column of help, which cuts other names at 80 columns.
     keep_partition: Annotated[
-        bool | None,
-        typer.Option(
-            "--keep-partition/--no-keep-partition",
-            help="To the partition that the input names. By default for json, not for parquet.",
-            show_default=False,
-        ),
-    ] = None,
+        bool,
+        typer.Option("--keep-partition", help="To the partition that the input names, as json by default."),
+    ] = False,
+    no_keep_partition: Annotated[
+        bool,
+        typer.Option("--no-keep-partition", help="By the key, as lines and Parquet by default."),
+    ] = False,
     compression: Annotated[
         CodecName, typer.Option(metavar="CODEC", help="none, gzip, snappy, lz4 or zstd.")
     ] = CodecName.NONE,
-    idempotence: Annotated[
-        bool, typer.Option("--idempotence/--no-idempotence", help="Retries write no record twice.")
-    ] = True,
+    no_idempotence: Annotated[
+        bool, typer.Option("--no-idempotence", help="Retries may write a record twice.")
+    ] = False,
     rate: Annotated[
         float | None,
         typer.Option(min=0.001, metavar="N", help="Records per second, at most.", show_default=False),
@@ -100,6 +101,8 @@ def produce_command(
     from loader.cli.produce import ProduceArguments, produce_records
     from loader.operations.produce_input import InputFormat
 
+    if keep_partition and no_keep_partition:
+        raise typer.BadParameter("--keep-partition and --no-keep-partition: only one of them can be")
     arguments = ProduceArguments(
         topic=topic,
         files=files or (),
@@ -110,9 +113,9 @@ def produce_command(
         key_separator=key_separator,
         headers=header or (),
         partition=partition,
-        keep_partition=keep_partition,
+        keep_partition=keep_partition or (False if no_keep_partition else None),
         codec=compression.value,
-        is_idempotent=idempotence,
+        is_idempotent=not no_idempotence,
         rate=rate,
         skip_count=skip,
     )
