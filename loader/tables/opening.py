@@ -22,7 +22,10 @@ def opened(storage: Storage, path: str, buffer_bytes: int = 0) -> Iterator[pq.Pa
     with storage.open(path) as file:
         try:
             yield pq.ParquetFile(
-                pa.PythonFile(file, mode="r"), buffer_size=buffer_bytes, page_checksum_verification=True
+                pa.PythonFile(file, mode="r"),
+                buffer_size=buffer_bytes,
+                pre_buffer=not buffer_bytes,  # else whole columns would be read ahead all the same
+                page_checksum_verification=True,
             )
         except UnreadableFile as error:
             raise UnreadableFile(f"{storage.url}/{path}: {error}") from error
