@@ -1,4 +1,4 @@
-"""README and docs are true: what they give to type does what they say, and what they name is there."""
+"""README and docs are true: what they give to type runs, and does what they say."""
 
 import os
 import re
@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-import typer
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from loader.cli.main import app
 from loader.config.load import load_config
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
@@ -25,7 +23,7 @@ from .documented import World, make_world
 from .jobs import REPOSITORY, kafka_loader
 from .pages import Page, Snippet, read_pages
 from .producing import messages, produce
-from .run_elsewhere import BLOCKS_ELSEWHERE, OPTIONS_OF_OTHERS, RUN_ELSEWHERE
+from .run_elsewhere import BLOCKS_ELSEWHERE, RUN_ELSEWHERE
 from .test_metrics import push_gateway
 
 if TYPE_CHECKING:
@@ -258,109 +256,3 @@ def test_the_refusal_that_the_readme_shows_is_what_a_run_says(
     said = ended.errors.replace(str(job.config), "orders.toml").replace(topic, "orders")
     assert ended.status == 4
     assert " ".join(shown.split()) in " ".join(said.split())
-
-
-def command_tree(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Every command with its words behind kafka-loader."""
-    for name, each in getattr(command, "commands", {}).items():
-        words = (*path, name)
-        yield " ".join(words), each
-        yield from command_tree(each, words)
-
-
-COMMANDS = dict(command_tree(typer.main.get_command(app)))
-
-
-def options_of(command: Any) -> set[str]:
-    return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
-
-
-@pytest.mark.parametrize("command", [name for name in COMMANDS if not name.endswith(" list")])
-def test_every_command_is_in_the_pages(command: str) -> None:
-    everything = "\n".join(page.text for page in PAGES.values() if page.name != "ARCHITECTURE.md")
-
-    assert re.search(rf"(kafka-loader |`){command}\b", everything)
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_option_is_explained_by_the_help_of_its_command(command: str) -> None:
-    shown = kafka_loader(*command.split(), "--help").output
-
-    for parameter in COMMANDS[command].params:
-        names = [name for name in parameter.opts if name.startswith("--")]
-        assert all(name in shown for name in names)
-        assert not names or getattr(parameter, "help", None), names
-
-
-def mentions() -> list[Snippet]:
-    """What lines say of commands that they do not give to type: `kafka-loader verify`, `run --json`."""
-    return [
-        Snippet(each.page, each.line, "", " ".join(["kafka-loader", *words[words[0] == "kafka-loader" :]]))
-        for page in PAGES.values()
-        for each in page.spans()
-        for words in [
-            re.sub(r"^\S*/kafka-loader ", "kafka-loader ", part).split() for part in each.text.split(" | ")
-        ]
-        if words[0] in {"kafka-loader", *COMMANDS} and len(words) > 1
-    ]
-
-
-@pytest.mark.parametrize("mention", mentions(), ids=str)
-def test_a_command_that_a_page_speaks_of_exists_with_its_options(mention: Snippet) -> None:
-    _, name, *rest = mention.text.split()
-    if rest and f"{name} {rest[0]}" in COMMANDS:
-        name = f"{name} {rest.pop(0)}"
-
-    assert name in COMMANDS
-    assert {word for word in rest if word.startswith("--")} <= options_of(COMMANDS[name])
-
-
-def test_an_option_that_a_page_speaks_of_is_one_of_a_command() -> None:
-    ours = {"--help", "--version"}.union(*map(options_of, COMMANDS.values()))
-    spoken = {
-        re.split(r"[ =]", each.text)[0]: each
-        for page in PAGES.values()
-        for each in page.spans()
-        if re.match(r"--[a-z]", each.text)
-    }
-
-    unknown = {name for name in spoken if name not in ours}
-    assert unknown == set(OPTIONS_OF_OTHERS), [str(spoken[name]) for name in unknown]
-
-
-@pytest.mark.parametrize("name", [*PAGES, "CHANGELOG.md"])
-def test_links_and_images_lead_to_what_is_there(name: str) -> None:
-    page = PAGES.get(name) or Page(REPOSITORY, REPOSITORY / name)
-
-    for link in page.links():
-        path, _, anchor = link.partition("#")
-        target = (page.path.parent / path).resolve() if path else page.path
-        assert target.exists(), f"{name}: {link}"
-        assert not anchor or anchor in Page(REPOSITORY, target).anchors(), f"{name}: {link}"
-
-
-PLACE = re.compile(r"(?:conf|docs|jobs|loader|scripts|tests)/[\w./@-]*")
-MODULE = re.compile(r"(?<![\w./])\w+/[\w/]+\.py\b")
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_files_and_modules_that_a_page_names_are_there(name: str) -> None:
-    named = {each.text for each in PAGES[name].spans() if PLACE.fullmatch(each.text)}
-    modules = set(MODULE.findall(PAGES[name].text)) if name == "ARCHITECTURE.md" else set()
-
-    assert {path for path in named if not (REPOSITORY / path).exists()} == set()
-    assert {
-        path
-        for path in modules
-        if not any((root / path).exists() for root in (REPOSITORY, REPOSITORY / "loader"))
-    } == set()
-
-
-def test_the_architecture_has_every_room() -> None:
-    table = re.findall(r"^\| `([\w.]+)/?`", PAGES["ARCHITECTURE.md"].text, re.MULTILINE)
-
-    loader = REPOSITORY / "loader"
-    rooms = {
-        path.name for path in loader.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
-    }
-    assert set(table) >= rooms - {"__init__.py"}
