@@ -103,8 +103,6 @@ def _run(config: str, with_hdfs: bool, services: ExitStack) -> None:
     if with_hdfs:
         files = f"hdfs://127.0.0.1:{NAMENODE_PORT}/kafka-loader-quickstart"
         environment["HADOOP_CONF_DIR"] = str(folder / "hdfs" / "conf")
-    else:
-        _remove_earlier_output(Path("/tmp/kafka-loader-quickstart"))  # noqa: S108  what conf/quickstart.toml names
     demo = Demo(config, environment)
 
     with demo.step("Start Apache Kafka" + (" and HDFS" if with_hdfs else "")):
@@ -113,6 +111,9 @@ def _run(config: str, with_hdfs: bool, services: ExitStack) -> None:
         if with_hdfs:
             services.enter_context(HdfsCluster(folder / "hdfs", port=NAMENODE_PORT))
             demo.note(f"HDFS answers at hdfs://127.0.0.1:{NAMENODE_PORT}")
+    if not with_hdfs:
+        # Only where Kafka's port was free: a Kafka that has it may be the one that these files are from.
+        _remove_earlier_output(Path(files.removeprefix("file://")))
 
     with demo.step("Produce records: flights from New York in 2013, and the weather there"):
         records = _records()
