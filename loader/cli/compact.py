@@ -32,7 +32,7 @@ def run_compact(config: Path, topic: str | None, dry_run: bool, as_json: bool, l
     with text.only_a_document() if as_json else nullcontext():
         job = process.read_job(config)
         log.job = job.name
-        plan = plan_compaction(job, topic, process.now_ms())
+        plan = plan_compaction(job, topic, process.now_ms(), is_dry=dry_run)
         report = None
         if plan is not None and plan.pieces and not dry_run:
             report = _compact(job, plan, log)

@@ -88,19 +88,33 @@ class CompactionReport:
     folders: tuple[MergedFolder, ...]
 
 
-def plan_compaction(job: Job, topic: str | None, now_ms: int) -> CompactionPlan | None:
-    """Look for files to merge, of one topic or of all. Writes nothing, and asks no broker.
+def plan_compaction(
+    job: Job, topic: str | None, now_ms: int, *, is_dry: bool = False
+) -> CompactionPlan | None:
+    """Look for files to merge, of one topic or of all. Reads the whole ledger, and asks no broker.
 
-    Reads the whole ledger. Files of a commit that is not published yet are left alone.
+    is_dry  whether nothing may be written. Else a commit that is not published yet is published first: so
+            a compaction that was killed is finished by the next. Files of such a commit are left alone
 
     None before the first commit. Raises ConfigError for a topic that the job has not loaded, LedgerDamaged
     for a file that is gone or broken, and what the storage raises.
     """
-    newest = read_ledger(job)
-    if newest is None:
-        return None
-    if topic is not None and topic not in newest.position.topics:
-        raise ConfigError([f"topic {topic}: job {job.name} has not loaded it"])
+    while True:
+        newest = read_ledger(job)
+        if newest is None:
+            return None
+        if topic is not None and topic not in newest.position.topics:
+            raise ConfigError([f"topic {topic}: job {job.name} has not loaded it"])
+        if not is_dry:
+            recover(job, newest)
+        try:
+            return _plan(job, newest, topic, now_ms)
+        except LedgerDamaged:
+            if not _has_grown(job, newest):
+                raise  # else another commit may have taken the file away
+
+
+def _plan(job: Job, newest: Commit, topic: str | None, now_ms: int) -> CompactionPlan:
     target_bytes = job.config.write.target_file_bytes
     added_at_ms: dict[str, int] = {}
     waiting = set() if is_published(job.storage, job.name, newest) else {each.path for each in newest.files}
@@ -133,7 +147,6 @@ def compact(
     Raises CommitSuperseded where others took some of the files away since, LedgerDamaged for a file that is
     gone or broken, and what the storage raises; nothing is committed then, unless the error says so.
     """
-    recover(job, plan.newest)
     listener.step(Step.STAGE)
     try:
         write_ticket(job.storage, job.name, ticket)
@@ -141,7 +154,12 @@ def compact(
         merger = Merger(
             job, ticket.run_id, plan.newest.columns, threads, lambda group: listener.advanced(_advance(group))
         )
-        merged = merger.merge(plan.pieces)
+        try:
+            merged = merger.merge(plan.pieces)
+        except LedgerDamaged:
+            if _has_grown(job, plan.newest):
+                _require_live(job, read_ledger(job) or plan.newest, plan.pieces, ticket)
+            raise
         listener.step(Step.CHECK)
     except BaseException as error:
         # Failed or interrupted before the commit: nobody else knows these files.
@@ -158,6 +176,18 @@ def compact(
     if swept:
         listener.decided(Swept(swept))
     return CompactionReport(commit, tuple(_merged_folders(merged)))
+
+
+def _has_grown(job: Job, newest: Commit) -> bool:
+    """Whether others have committed since."""
+    return CommitLog(job.storage, job.name).numbers()[-1:] > [newest.version]
+
+
+def _require_live(job: Job, newest: Commit, pieces: Sequence[Piece], ticket: RunTicket) -> None:
+    """Raise CommitSuperseded where others have taken some of the files away."""
+    live = {file.path for file in live_files(_noted(job, newest.version, {}))}
+    if not live.issuperset(piece.file.path for piece in pieces):
+        raise CommitSuperseded(newest.version, ticket.run_id, newest.run_id)
 
 
 def _noted(job: Job, last: int, added_at_ms: dict[str, int]) -> Iterator[Commit]:
@@ -241,14 +271,11 @@ def _maker(
     job: Job, plan: CompactionPlan, merged: Merged, ticket: RunTicket, now_ms: Callable[[], int]
 ) -> Callable[[Commit | None], Commit]:
     """How the commit is made behind those of others that left its files where they were."""
-    removed = tuple(file.path for file in merged.removed)
 
     def make(newest: Commit | None) -> Commit:
         base = newest or plan.newest
         if base.version != plan.newest.version:
-            live = {file.path for file in live_files(_noted(job, base.version, {}))}
-            if not live.issuperset(removed):
-                raise CommitSuperseded(base.version, ticket.run_id, base.run_id)
+            _require_live(job, base, plan.pieces, ticket)
         return Commit(
             version=base.version + 1,
             run_id=ticket.run_id,
@@ -261,7 +288,7 @@ def _maker(
             position=base.position,
             ranges=(),
             files=merged.files,
-            removed_files=removed,
+            removed_files=tuple(file.path for file in merged.removed),
             columns=base.columns,
             started_at_ms=ticket.started_at_ms,
         )

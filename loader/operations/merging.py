@@ -13,9 +13,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from loader.errors import CoverageGap
+from loader.errors import (
+    RECORD_LOSS,
+    CoverageGap,
+    LedgerDamaged,
+    PathNotFound,
+    StorageUnavailable,
+    UnreadableFile,
+)
 from loader.formats.arrow_types import schema_of
 from loader.formats.quarantine import QUARANTINE_SCHEMA
+from loader.operations.findings import RESTORE
 from loader.operations.job import Job
 from loader.operations.rewriting import rewrite
 from loader.planning.compaction import Piece, groups_of
@@ -104,7 +112,20 @@ class Merger:
 
     def _require_same(self, old: Sequence[Piece], new: Sequence[Piece]) -> None:
         """Read the offsets back, and raise CoverageGap unless both have the same, each as often."""
-        before, after = self._prints_of(old), self._prints_of(new)
+        try:
+            before = self._prints_of(old)
+        except (PathNotFound, UnreadableFile) as error:
+            raise LedgerDamaged(
+                f"a file that was merged cannot be read again: {error} Nothing was changed.",
+                [RESTORE, RECORD_LOSS],
+            ) from error
+        try:
+            after = self._prints_of(new)
+        except UnreadableFile as error:
+            raise StorageUnavailable(
+                f"{error} It was written just before. Nothing was committed. Run again; if it repeats, look"
+                " at the disks."
+            ) from error
         if before != after:
             wrong = sorted(str(key) for key in {*before, *after} if before.get(key) != after.get(key))
             raise CoverageGap(
@@ -117,8 +138,8 @@ class Merger:
         for piece in pieces:
             with opened(self.job.storage, self._location(piece)) as parquet:
                 for rows in read_offsets(parquet):
-                    before = prints.get(rows.partition, _Print())
-                    prints[rows.partition] = before.with_offsets(rows.offsets)
+                    known = prints.get(rows.partition, _Print())
+                    prints[rows.partition] = known.with_offsets(rows.offsets)
         return prints
 
 

@@ -174,7 +174,7 @@ def _die_in_backfill(config: Path, topic: str, number: int) -> None:
 def _die_in_compaction(config: Path, number: int) -> None:
     job = process.read_job(config)
     job = replace(job, storage=cast(Storage, _DeadlyStorage(job.storage, _Countdown(number))))
-    plan = plan_compaction(job, None, process.now_ms())
+    plan = plan_compaction(job, None, process.now_ms(), is_dry=False)
     assert plan is not None
     ticket = process.new_ticket(plan.newest.version)
     listener = cast(Listener, Interruption(Step.RECOVER, lambda: None))

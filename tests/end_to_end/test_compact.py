@@ -156,7 +156,7 @@ def test_files_are_merged_up_to_the_target_size(
     assert (len(report.commit.removed_files), len(report.commit.files)) == (4, 2)
     assert all(32768 <= file.size_bytes <= 65536 for file in report.commit.files)
     assert_same_records(job.records(), read_by_librdkafka(kafka, topic))
-    after = plan_compaction(process.read_job(job.config), None, later + HOUR_MS)
+    after = plan_compaction(process.read_job(job.config), None, later + HOUR_MS, is_dry=True)
     assert after is not None
     assert after.pieces == ()
     proven(job)
@@ -167,7 +167,7 @@ def merge(
 ) -> CompactionReport:
     """Compact in place, with something done by others when it comes to a step."""
     opened = process.read_job(job.config)
-    plan = plan_compaction(opened, None, at_ms or process.now_ms())
+    plan = plan_compaction(opened, None, at_ms or process.now_ms(), is_dry=False)
     assert plan is not None
     ticket = process.new_ticket(plan.newest.version)
     listener = cast(Listener, Interruption(step, act))
@@ -258,9 +258,11 @@ def test_a_run_commits_behind_a_compaction_that_was_faster(
     assert proven(job)["row_count"] == 35
 
 
-@pytest.mark.parametrize("other", ["compact", "backfill"])
+@pytest.mark.parametrize(
+    ("other", "step"), [("compact", Step.LOAD), ("compact", Step.CHECK), ("backfill", Step.CHECK)]
+)
 def test_of_two_that_take_away_the_same_files_the_slower_leaves_nothing(
-    other: str, kafka: KafkaCluster, topic: str, job: Job
+    other: str, step: Step, kafka: KafkaCluster, topic: str, job: Job
 ) -> None:
     def act() -> None:
         options = ("--topic", topic, "--from", "earliest", "--yes", "--processes", "1")
@@ -268,12 +270,34 @@ def test_of_two_that_take_away_the_same_files_the_slower_leaves_nothing(
         assert ended.status == 0, ended.errors
 
     with pytest.raises(CommitSuperseded):
-        merge(job, act=act)
+        merge(job, act=act, step=step)
 
     assert [commit["operation"] for commit in commits(job)] == ["load", "load", "load", other]
     assert leftovers(job.folder) == []
     assert_same_records(job.records(), read_by_librdkafka(kafka, topic))
     proven(job)
+
+
+def test_a_compaction_that_ended_behind_its_commit_is_finished_by_the_next(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("loader.operations.compaction.publish_commit", die)
+    with pytest.raises(KeyboardInterrupt):
+        merge(job)
+    monkeypatch.undo()
+    before = job.folder.paths()
+
+    dry = compacted(job, "--dry-run")
+    unfinished = job.folder.paths()
+    document = compacted(job)
+
+    assert (dry["file_count"], document["file_count"], unfinished) == (0, 0, before)
+    assert files_by_folder(job.folder) == {TEN: 1, ELEVEN: 1}
+    assert leftovers(job.folder) == []
+    assert proven(job)["row_count"] == 30
 
 
 def lose_a_row(rows: list[Document]) -> None:
