@@ -51,22 +51,26 @@ def test_every_option_is_explained_by_the_help_of_its_command(command: str) -> N
         assert not names or getattr(parameter, "help", None), names
 
 
-def mentions() -> list[Snippet]:
-    """What lines say of commands that they do not give to type: `kafka-loader verify`, `run --json`."""
-    return [
-        Snippet(each.page, each.line, "", " ".join(["kafka-loader", *words[words[0] == "kafka-loader" :]]))
-        for page in PAGES.values()
-        for each in page.spans()
-        for words in [
-            re.sub(r"^\S*/kafka-loader ", "kafka-loader ", part).split() for part in each.text.split(" | ")
-        ]
-        if words[0] in {"kafka-loader", *COMMANDS} and len(words) > 1
-    ]
+def mentions() -> Iterator[Snippet]:
+    """What pages say of commands and do not give to type: `kafka-loader verify`, `run --json`, comments."""
+    for page in PAGES.values():
+        for each in page.spans():
+            for part in each.text.split(" | "):
+                words = re.sub(r"^\S*/kafka-loader ", "kafka-loader ", part).split()
+                if words[0] in {"kafka-loader", *COMMANDS} and len(words) > 1:
+                    yield Snippet(each.page, each.line, "", " ".join(words).removeprefix("kafka-loader "))
+        for block in page.blocks():
+            for number, line in enumerate(block.text.splitlines(), block.line):
+                command, _, comment = line.partition(" # ")
+                options = re.findall(r"--[a-z][a-z-]*", comment)
+                if command.startswith("kafka-loader ") and options:
+                    words = [*command.split()[1:3], *options]
+                    yield Snippet(block.page, number, "", " ".join(words))
 
 
 @pytest.mark.parametrize("mention", mentions(), ids=str)
 def test_a_command_that_a_page_speaks_of_exists_with_its_options(mention: Snippet) -> None:
-    _, name, *rest = mention.text.split()
+    name, *rest = mention.text.split()
     if rest and f"{name} {rest[0]}" in COMMANDS:
         name = f"{name} {rest.pop(0)}"
 
