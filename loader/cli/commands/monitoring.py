@@ -1,4 +1,4 @@
-"""The commands for those who operate a job: metrics, doctor."""
+"""The commands for those who operate a job: report, metrics, doctor."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +9,36 @@ from loader.cli.arguments import OPERATE, AsJson, ConfigPath, end
 from loader.cli.engines import EngineName
 
 app = typer.Typer()
+
+
+@app.command(
+    "report",
+    rich_help_panel=OPERATE,
+    epilog="Example: kafka-loader report conf/quickstart.toml --output report.html --last 7d",
+)
+def report_command(
+    config: ConfigPath,
+    output: Annotated[
+        Path,
+        typer.Option(metavar="FILE.html", help="Where to write the page; - is standard output."),
+    ] = Path("report.html"),
+    last: Annotated[
+        str,
+        typer.Option(
+            metavar="COMMITS|TIME",
+            help="What it is about: so many newest commits, or those of the last 90m, 24h, 7d, 4w.",
+        ),
+    ] = "10000",
+    as_json: AsJson = False,
+) -> None:
+    """Make a page about a job, for a browser: volume, lag, run times, rows per topic and hour, what is wrong.
+
+    It is one file that runs nothing and fetches nothing, for desks and phones, in light and dark.
+    Brokers are asked what waits; where they do not answer, the page says so.
+    """
+    from loader.cli.report import report
+
+    end(config, as_json, lambda: report(config, output, last, as_json))
 
 
 @app.command("metrics", rich_help_panel=OPERATE, epilog="Example: kafka-loader metrics conf/quickstart.toml")
