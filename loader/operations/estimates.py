@@ -18,14 +18,18 @@ ASSUMED_OFFSET_BYTES = 256
 def estimate_sizes(
     client: KafkaClient, listing: ClusterListing, planned: Iterable[PlannedPartition], newest: Commit | None
 ) -> list[SizedRange]:
-    """The ranges that have offsets, with their estimated bytes."""
+    """The ranges that have offsets, with their estimated bytes.
+
+    newest  tells of the partitions that it fetched bytes of. A replay, a moved position and merged files have
+            fetched none, and what a repair found in files it has no bytes of: then Kafka is asked
+    """
     work = [each for each in planned if each.range.offset_count]
     if not work:
         return []
     rates = {
         loaded.range.topic_partition: loaded.fetched_bytes / loaded.range.offset_count
         for loaded in (newest.ranges if newest else ())
-        if loaded.range.offset_count
+        if loaded.range.offset_count and loaded.fetched_bytes
     }
     sizes: Mapping[TopicPartition, int] = {}
     if any(each.range.topic_partition not in rates for each in work):
