@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.cli import process, text
+from loader.cli.places import parse_time
 from loader.cli.waiting import told_or_unknown
 from loader.errors import ConfigError
 from loader.operations.complete import (
@@ -35,7 +36,7 @@ def complete(
     as_json: bool,
 ) -> int:
     """Tell what is complete, put markers where that is asked for, and return the exit status."""
-    until_ms = None if until is None else _moment_ms(until)
+    until_ms = None if until is None else parse_time("--until", until, process.now_ms())
     if wait_s is not None and until_ms is None:
         raise ConfigError(["--wait needs --until: the moment to wait for"])
     job = process.read_job(config)
@@ -64,16 +65,6 @@ def complete(
             for path in marked:
                 text.say(f"  {path}")
     return NOT_YET if has_passed is False else 0
-
-
-def _moment_ms(until: str) -> int:
-    try:
-        moment = datetime.fromisoformat(until)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ConfigError([f"--until {until}: needs a time with its zone, like 2026-11-22T10:00:00Z"])
-    return round(moment.timestamp() * 1000)
 
 
 def _hours(asked_at_ms: int, last_hours: int) -> list[int]:

@@ -1,19 +1,15 @@
 """What the options of `tail` ask for, and which of them do not go together."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
+from loader.cli.places import parse_begin
 from loader.config.kafka import listed
-from loader.config.starts import AtOffsets, AtTimestamp, Latest, Start, parse_start
+from loader.config.starts import AtOffsets, AtTimestamp, Latest, Start
 from loader.errors import ConfigError
 from loader.operations.tail import Newest, TailRequest
 
 DEFAULT_LAST = 10
-
-_SPAN = re.compile(r"(\d{1,9})([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +42,7 @@ class TailOptions:
         if self.partition is not None and self.offset is not None:
             return AtOffsets({self.partition: self.offset})
         if self.begin is not None:
-            begin = parse_begin(self.begin, now_ms)
+            begin = parse_begin("--from", self.begin, now_ms)
             if self.group is not None and isinstance(begin, AtTimestamp):
                 raise ConfigError(
                     ["--from: with --group only earliest or latest, for where the group has no position"]
@@ -76,24 +72,3 @@ class TailOptions:
         ends_by_itself = not self.follows and self.group is None
         if self.count is not None and ends_by_itself and self.begin is None and self.offset is None:
             yield "--count needs --from, --offset, --follow or --group; the newest N records are --last N"
-
-
-def parse_begin(text: str, now_ms: int) -> Start:
-    """Where --from begins: earliest, latest, a time with its zone, a span before now. Raises ConfigError."""
-    if span := _SPAN.fullmatch(text):
-        return AtTimestamp(max(0, now_ms - int(span[1]) * _SECONDS[span[2]] * 1000))
-    if text in ("earliest", "latest"):
-        return parse_start(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(
-            [
-                f"--from {text}: must be earliest, latest, a time like 2026-11-01T00:00:00Z, or a span before"
-                " now like 2h, 30m or 7d"
-            ]
-        ) from None
-    try:
-        return parse_start({"timestamp": moment})
-    except ValueError as error:
-        raise ConfigError([f"--from: {error}"]) from None

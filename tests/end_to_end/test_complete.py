@@ -251,8 +251,8 @@ def test_brokers_that_never_answer_end_a_wait_with_3(new_job: NewJobFunction) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--until", "yesterday"], "--until yesterday: needs a time with its zone"),
-        (["--until", "2026-11-22T10:00:00"], "needs a time with its zone, like 2026-11-22T10:00:00Z"),
+        (["--until", "yesterday"], "--until yesterday: must be a time with its zone"),
+        (["--until", "2026-11-22T10:00:00"], "must be a time with its zone, like 2026-11-01T00:00:00Z"),
         (["--wait", "5"], "--wait needs --until"),
     ],
     ids=str,

@@ -178,7 +178,10 @@ def test_a_move_is_shown_first_and_nothing_is_written_without_agreement(
             ("set", "--topic", "TOPIC", "--to", "31"),
             "TOPIC-0: offset 31 is not in Kafka's log, which goes from 0",
         ),
-        (("set", "--topic", "TOPIC", "--to", "noon"), "--to noon: must be a time with its zone"),
+        (
+            ("set", "--topic", "TOPIC", "--to", "noon"),
+            "--to noon: must be earliest, latest, an offset, a time with its zone",
+        ),
         (("set", "--topic", "TOPIC", "--to", "3", "--partition", "9"), "TOPIC-9: the job has not met"),
         (("rewind", "--topic", "TOPIC", "--by", "31"), "TOPIC-0: offset -1 is not in Kafka's log"),
         (("undo",), "nobody has moved its position"),
