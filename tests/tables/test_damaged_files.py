@@ -55,30 +55,41 @@ def pages_of(path: Path) -> Iterator[range]:
             yield range(start, start + column.total_compressed_size)
 
 
-def test_every_damaged_bit_is_an_unreadable_file_or_harmless(written: Path) -> None:
-    whole, chance = written.read_bytes(), random.Random(1)
-
-    for place in chance.sample(range(len(whole)), 250):
-        damaged = bytearray(whole)
-        damaged[place] ^= 1 << chance.randrange(8)
-        written.write_bytes(damaged)
+def assert_damage_is_told(written: Path, count: int, seed: int) -> None:
+    """A flipped bit at some places of a file leaves it unreadable, by its own name, or harms nothing."""
+    whole, chance = written.read_bytes(), random.Random(seed)
+    for place in chance.sample(range(len(whole)), count):
+        written.write_bytes(flipped(whole, place, chance))
         try:
             read_whole(written)
         except UnreadableFile as error:
             assert str(error).startswith(f"file://{written}")  # noqa: PT017 - most, not all, raise
 
 
-def test_a_flipped_bit_in_the_data_of_any_page_is_found(written: Path) -> None:
-    whole, chance = written.read_bytes(), random.Random(2)
+def assert_damage_of_data_is_found(written: Path, seed: int) -> int:
+    """A flipped bit in the data of any page leaves the file unreadable; how many pages that is tried with."""
+    whole, chance = written.read_bytes(), random.Random(seed)
     ends = [pages.stop - 1 for pages in pages_of(written)]  # of a page's data, not of its header
-    assert len(ends) == 2 * 9
-
     for end in ends:
-        damaged = bytearray(whole)
-        damaged[end] ^= 1 << chance.randrange(8)
-        written.write_bytes(damaged)
+        written.write_bytes(flipped(whole, end, chance))
         with pytest.raises(UnreadableFile):
             read_whole(written)
+    return len(ends)
+
+
+def flipped(whole: bytes, place: int, chance: random.Random) -> bytes:
+    """With another bit in one byte."""
+    damaged = bytearray(whole)
+    damaged[place] ^= 1 << chance.randrange(8)
+    return bytes(damaged)
+
+
+def test_every_damaged_bit_is_an_unreadable_file_or_harmless(written: Path) -> None:
+    assert_damage_is_told(written, 250, seed=1)
+
+
+def test_a_flipped_bit_in_the_data_of_any_page_is_found(written: Path) -> None:
+    assert assert_damage_of_data_is_found(written, seed=2) == 2 * 9
 
 
 def test_the_offsets_of_a_file_are_those_of_its_rows(written: Path) -> None:
