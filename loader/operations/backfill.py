@@ -20,8 +20,10 @@ from loader.errors import BackfillExpired, CommitSuperseded, ConfigError, graves
 from loader.kafka_source.client import KafkaClient
 from loader.operations.committing import (
     commit_on_newest,
+    commits_since,
     drop_staged,
     drop_staged_after,
+    loads_any,
     publish_commit,
     recover,
 )
@@ -257,18 +259,21 @@ def _maker(
 
 
 def _refuse_conflict(job: Job, plan: BackfillPlan, loaded: Loaded, ticket: RunTicket, newest: Commit) -> None:
-    """Raise CommitSuperseded where others took away or loaded what this is about, or grew the columns."""
+    """Raise CommitSuperseded where others took away, loaded or replayed what this is about, or grew columns.
+
+    A replayed row is of a quarantined record that is replaced here, and would be there beside the new one.
+    """
     log = CommitLog(job.storage, job.name)
-    commits = [log.read(version) for version in log.versions() if version <= newest.version]
-    live = {file.path for file in live_files(commits)}
-    since = [commit for commit in commits if commit.version > plan.newest.version]
-    is_loaded = any(
-        each.range.overlaps(other.range)
+    live = {file.path for file in live_files(log.read(at) for at in log.versions() if at <= newest.version)}
+    since = commits_since(job, plan.newest.version, newest.version)
+    is_replayed = any(
+        span.overlaps(each.range)
         for commit in since
-        for other in commit.ranges
+        for file in commit.files
+        if file.is_replay and commit.operation == "replay"
+        for span in file.ranges
         for each in loaded.ranges
     )
-    is_repaired = any(commit.operation == "repair" for commit in since)
     is_same = newest.columns == plan.newest.columns and live.issuperset(loaded.removed_files)
-    if is_loaded or is_repaired or not is_same:
+    if loads_any(since, loaded.ranges) or is_replayed or not is_same:
         raise CommitSuperseded(newest.version, ticket.run_id, newest.run_id)

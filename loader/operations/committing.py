@@ -1,6 +1,6 @@
 """The steps that every operation which commits has in common, and what each may remove when it fails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from loader.commits.log import CommitLog
@@ -9,7 +9,7 @@ from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, replace_ticket
 from loader.errors import CommitOutcomeUnknown, CommitSuperseded, LoaderError
 from loader.operations.job import Job
-from loader.values import layout
+from loader.values import LoadedRange, layout
 
 MOST_REBASES = 10
 """How often others may be faster in a row."""
@@ -70,6 +70,21 @@ def commit_on_newest(
     except LoaderError as error:
         drop_staged_after(error, job, ticket.run_id)
         raise
+
+
+def commits_since(job: Job, version: int, newest_version: int) -> list[Commit]:
+    """The commits behind one, up to another: what was committed while a run was at work."""
+    log = CommitLog(job.storage, job.name)
+    return [log.read(number) for number in log.versions() if version < number <= newest_version]
+
+
+def loads_any(commits: Iterable[Commit], ranges: Sequence[LoadedRange]) -> bool:
+    """Whether some commit loaded any of these offsets, or holds all that was loaded, after a repair."""
+    return any(
+        commit.operation == "repair"
+        or any(mine.range.overlaps(other.range) for other in commit.ranges for mine in ranges)
+        for commit in commits
+    )
 
 
 def publish_commit(job: Job, commit: Commit) -> None:

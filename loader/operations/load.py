@@ -20,8 +20,10 @@ from loader.engine.protocol import Engine
 from loader.errors import CommitSuperseded
 from loader.operations.committing import (
     commit_on_newest,
+    commits_since,
     drop_staged,
     drop_staged_after,
+    loads_any,
     publish_commit,
     recover,
 )
@@ -97,7 +99,7 @@ def load(
             drop_staged(job, ticket.run_id)
         else:
             listener.step(Step.COMMIT)
-            commit = commit_on_newest(job, ticket, newest, _behind(plan, commit))
+            commit = commit_on_newest(job, ticket, newest, _behind(job, plan, commit))
             listener.decided(Committed(commit))
             listener.step(Step.PUBLISH)
             publish_commit(job, commit)
@@ -183,14 +185,19 @@ def _older(job: Job, plan: LoadPlan) -> "Older | None":
     return read_older(job, plan.base_version)
 
 
-def _behind(plan: LoadPlan, commit: Commit) -> Callable[[Commit | None], Commit]:
-    """How the commit is made behind those of others that left the position and the columns as they were."""
+def _behind(job: Job, plan: LoadPlan, commit: Commit) -> Callable[[Commit | None], Commit]:
+    """How the commit is made behind those of others that left the position and the columns as they were.
+
+    And that loaded nothing of its offsets: below what a position that was set back had reached, a backfill
+    may have filled what was left out.
+    """
 
     def make(newest: Commit | None) -> Commit:
         if newest is None or newest.version == plan.base_version:
             return commit
         is_same = newest.position == plan.position and newest.columns == plan.columns
-        if not is_same or commit.removed_files:
+        since = commits_since(job, plan.base_version, newest.version)
+        if not is_same or commit.removed_files or loads_any(since, commit.ranges):
             raise CommitSuperseded(commit.version, commit.run_id, newest.run_id)
         return replace(commit, version=newest.version + 1)
 

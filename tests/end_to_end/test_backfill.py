@@ -19,7 +19,7 @@ from loader.operations.listening import Listener, Step
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 
-from .conftest import NewJobFunction
+from .conftest import InterruptFunction, NewJobFunction
 from .crashes import Interruption, backfill_killed_before_write
 from .exactly_once import leftovers
 from .folders import Folder, published_paths
@@ -27,7 +27,7 @@ from .jobs import Ended, Job, kafka_loader
 from .oracle import read_by_librdkafka
 from .producing import HOUR_MS, T0_MS, Message, messages, produce, transactional_producer
 from .records import assert_same_records
-from .test_position import assert_proven, commits, places
+from .test_position import assert_proven, commits, moved, places
 
 
 def try_backfill(job: Job, *options: str) -> Ended:
@@ -268,6 +268,57 @@ def test_of_two_backfills_of_the_same_offsets_the_slower_leaves_nothing(
 
     assert leftovers(job.folder) == []
     assert_same_records(job.records(), read_by_librdkafka(kafka, topic))
+    assert_proven(job)
+
+
+def test_a_replay_that_is_faster_than_a_backfill_of_its_records_leaves_no_row_twice(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction
+) -> None:
+    topic = new_topic()
+    values = [5_000_000_000 if at % 3 == 1 else at for at in range(12)]
+    produce(kafka, topic, [Message(b'{"n": %d}' % n) for n in values])
+    values.append(0)
+
+    def entry(n_type: str) -> Mapping[str, Any]:
+        return {"name": topic, "value": {"format": "json", "columns": {"n": n_type}}, "max_bad_records": 100}
+
+    new_job(entry("int")).run()
+    job = new_job(entry("long"))
+    produce(kafka, topic, [Message(b'{"n": 0}')])
+    job.run()  # the table has its columns: they do not change again
+
+    def replayed() -> None:
+        assert kafka_loader("quarantine", "replay", str(job.config)).status == 0
+
+    with pytest.raises(CommitSuperseded):
+        run_in_place(job, Interruption(Step.CHECK, replayed))
+
+    tables = [pq.read_table(pa.BufferReader(job.folder.read(path))) for path in published_paths(job.folder)]
+    rows = sorted((row["kafka"]["offset"], row["n"]) for table in tables for row in table.to_pylist())
+    assert rows == [*enumerate(values)]
+    assert leftovers(job.folder) == []
+    assert_proven(job)
+
+
+def test_a_backfill_of_what_a_run_is_loading_leaves_no_row_twice(
+    kafka: KafkaCluster, topic: str, job: Job, interrupt: InterruptFunction
+) -> None:
+    produce(kafka, topic, messages(40, first=200))
+    for what in (("set", "--topic", topic, "--partition", "0", "--to", "60"), ("undo",)):
+        moved(job, *what)
+    expected = read_by_librdkafka(kafka, topic)
+    interrupt(
+        Step.CHECK,
+        lambda: backfilled(job, "--topic", topic, "--partition", "0", "--from", "35", "--until", "50"),
+    )
+
+    ended = job.try_run()
+
+    assert ended.status == 5
+    assert leftovers(job.folder) == []
+    while job.run()["committed"]:
+        pass
+    assert_same_records(job.records(), expected)
     assert_proven(job)
 
 
