@@ -15,7 +15,7 @@ from loader.operations.time_grid import TimeGrid
 from loader.operations.topic_times import TopicTimes
 from loader.values import OffsetRange, PartitionPosition, RangeCounts, SplitTiming, TopicPartition
 
-MOST_LISTED = 50
+MOST_LISTED = 20
 """Losses, moved positions: the newest are listed one by one, all are counted."""
 
 MOST_SLOW_SPLITS = 10

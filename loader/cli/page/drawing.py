@@ -132,17 +132,17 @@ def colours(field: str, names: Sequence[str], variables: Sequence[str]) -> Spec:
 
 
 def shortened(names: Sequence[str], letters: int) -> dict[str, str]:
-    """Names that fit, each different: the middle goes, since names of topics begin alike and end alike."""
-    short: dict[str, str] = {}
-    for name in names:
-        begin, end = (letters - 1) // 2, letters // 2
-        fitting = name if len(name) <= letters else f"{name[:begin]}…{name[len(name) - end :]}"
-        number = 2
-        while fitting in short.values():
-            fitting = f"{name[: letters - 4]}… {number}"
-            number += 1
-        short[name] = fitting
-    return short
+    """Names that fit, each different: the end goes, or the middle, or the begin, by what tells them apart."""
+    cut = letters - 1
+    half = cut // 2
+    for begin in (cut, half, 0):
+        end = cut - begin
+        short = [
+            name if len(name) <= letters else f"{name[:begin]}…{name[len(name) - end :]}" for name in names
+        ]
+        if len({*short}) == len(short):
+            return dict(zip(names, short, strict=True))
+    return {name: f"{number}. {name}"[:letters] for number, name in enumerate(names, 1)}
 
 
 def described(field: str = "told") -> Spec:
