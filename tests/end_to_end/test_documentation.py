@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,10 @@ from tests.conftest import NewTopicFunction
 from .conftest import NewJobFunction
 from .documented import World, make_world
 from .jobs import REPOSITORY, kafka_loader
+from .oracle import read_by_librdkafka
 from .pages import Page, Snippet, read_pages
-from .producing import messages, produce
+from .producing import T0_MS, Message, messages, produce
+from .records import assert_same_records
 from .run_elsewhere import BLOCKS_ELSEWHERE, RUN_ELSEWHERE
 from .test_metrics import push_gateway
 
@@ -256,3 +259,25 @@ def test_the_refusal_that_the_readme_shows_is_what_a_run_says(
     said = ended.errors.replace(str(job.config), "orders.toml").replace(topic, "orders")
     assert ended.status == 4
     assert " ".join(shown.split()) in " ".join(said.split())
+
+
+def test_the_pipe_that_the_readme_names_copies_records_byte_for_byte(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, world: World
+) -> None:
+    (pipe,) = (each.text for each in PAGES["README.md"].spans() if " | produce " in each.text)
+    topic, copy = new_topic(), new_topic()
+    sent = [
+        Message(b"\xff\x00", b"key", [("a", b"\xfe"), ("a", None)], T0_MS),
+        Message(None, b"tombstone", (), T0_MS + 1),
+        Message(b'{"id": 1}', None, (), T0_MS + 2),
+    ]
+    produce(kafka, topic, sent)
+
+    given = pipe.replace("tail", f"kafka-loader tail {topic} --config orders.toml")
+    given = given.replace("produce", f"kafka-loader produce {copy} --config orders.toml")
+    ended = world.run(given)
+
+    assert ended.status == 0, ended
+    expected = [replace(record, topic=copy) for record in read_by_librdkafka(kafka, topic)]
+    assert_same_records(read_by_librdkafka(kafka, copy), expected)
+    assert len(expected) == len(sent)
