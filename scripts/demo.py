@@ -166,7 +166,8 @@ def _run(config: str, with_hdfs: bool, services: ExitStack) -> None:
     print(f"  cp {config} my-job.toml    # then change job.name, job.destination and [[topics]]")
     print("  kafka-loader run my-job.toml")
     if not with_hdfs:
-        print(f"The files stay in {files.removeprefix('file://')}")
+        print(f"The files stay in {files.removeprefix('file://')}, and need no Kafka to be asked:")
+        print(f'  kafka-loader query {config} "DESCRIBE flights"')
 
 
 def _remove_earlier_output(folder: Path) -> None:
