@@ -36,14 +36,20 @@ def publish(
     Raises StorageUnavailable when the file system gives up: the commit stands, the next run goes on. Raises
     LedgerDamaged for a file that is gone, or is not as long as it was written: it stays where it is.
     """
+    log = CommitLog(storage, job)
     folder = layout.run_folder(job, commit.run_id)
     staged_bytes = _staged_bytes(storage, folder)
-    for file in commit.files:
-        _refuse_changed(storage, folder, file, staged_bytes)
-        publish_file(storage, folder, file)
+    try:
+        for file in commit.files:
+            _refuse_changed(storage, folder, file, staged_bytes)
+            publish_file(storage, folder, file)
+    except LedgerDamaged:
+        if max(log.numbers(), default=0) > commit.version:
+            return  # who commits behind it publishes it first, and may have taken its files away since
+        raise
     for path in commit.removed_files:
         storage.delete(path)
-    CommitLog(storage, job).mark_published(commit.version)
+    log.mark_published(commit.version)
     when_visible()
     storage.delete(folder)
 

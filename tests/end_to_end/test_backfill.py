@@ -322,6 +322,21 @@ def test_a_backfill_of_what_a_run_is_loading_leaves_no_row_twice(
     assert_proven(job)
 
 
+def test_who_is_slow_to_publish_does_not_miss_files_that_another_took_away_since(
+    kafka: KafkaCluster, topic: str, job: Job
+) -> None:
+    def other() -> None:
+        backfilled(job, "--topic", topic, "--from", "earliest")
+
+    report = run_in_place(job, Interruption(Step.PUBLISH, other))
+
+    assert report.exit_status == 0
+    assert [commit["operation"] for commit in commits(job)[2:]] == ["backfill", "backfill"]
+    assert leftovers(job.folder) == []
+    assert_same_records(job.records(), read_by_librdkafka(kafka, topic))
+    assert_proven(job)
+
+
 def test_a_backfill_killed_at_any_write_is_finished_or_forgotten_by_the_next_run(
     kafka: KafkaCluster, topic: str, job: Job
 ) -> None:
