@@ -1,5 +1,7 @@
 """A real browser without a window: pages from files, looked at as people and scripts do.
 
+    python -m local_services.browser     whether there is one that starts
+
 It speaks the DevTools protocol over a pipe, so no port is opened; it finds the address of no host: what a
 page asks of a network is refused, and told.
 """
@@ -10,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,11 +84,15 @@ class Browser:
         )
         os.close(commands)
         os.close(answers)
-        target = self._ask("Target.createTarget", {"url": "about:blank"})["targetId"]
-        attached = self._ask("Target.attachToTarget", {"targetId": target, "flatten": True})
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self._ask(f"{domain}.enable")
+        try:
+            target = self._ask("Target.createTarget", {"url": "about:blank"})["targetId"]
+            attached = self._ask("Target.attachToTarget", {"targetId": target, "flatten": True})
+            self._session = attached["sessionId"]
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                self._ask(f"{domain}.enable")
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -94,6 +101,9 @@ class Browser:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         self._process.kill()
         self._process.wait()
         os.close(self._to)
@@ -185,3 +195,18 @@ def _note(event: Mapping[str, Any], looked: Looked) -> None:
             looked.problems.append(f"{told['type']}: {told['args']}")
         case "Log.entryAdded":
             looked.problems.append(f"{told['entry']['level']}: {told['entry']['text']}")
+
+
+def main() -> int:
+    """Start a browser and end it; 1 where that cannot be done."""
+    try:
+        with Browser() as browser:
+            browser.evaluate("1 + 1")
+    except (ServiceError, OSError) as error:
+        print(f"browser: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
