@@ -19,8 +19,8 @@ BLOCKS_ELSEWHERE = {
 """All blocks of a language of a page."""
 
 SPARK_SUBMIT = (
-    "end_to_end/test_engines.py"
-    "::test_spark_submit_loads_only_what_is_new_and_stops_before_spark_when_nothing_is"
+    "end_to_end/test_spark_faults.py"
+    "::test_of_submits_that_overlap_one_commits_and_those_that_slept_leave_nothing"
 )
 DEMO = "no test: downloads, and takes minutes; it checks itself that each record is there once"
 NO_INDEX = "no test: installs from a package index"
