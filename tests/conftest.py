@@ -16,6 +16,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from local_services.hdfs import HdfsCluster
+from local_services.java import FAST_START_OPTIONS
 from local_services.kafka import KafkaCluster
 from local_services.registry import SchemaRegistry
 
@@ -67,7 +68,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.driver.extraJavaOptions", "-Duser.timezone=UTC -XX:-UsePerfData")
+        .config(
+            "spark.driver.extraJavaOptions",
+            " ".join(["-Duser.timezone=UTC", "-XX:-UsePerfData", *FAST_START_OPTIONS]),
+        )
         .config("spark.sql.shuffle.partitions", 2)
         .config("spark.local.dir", str(folder))
         .config("spark.sql.warehouse.dir", str(folder / "warehouse"))

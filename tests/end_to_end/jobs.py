@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.cli import main
+from local_services.java import FAST_START_OPTIONS
 
 from .folders import Folder, read_records
 from .records import Record
@@ -55,7 +56,8 @@ def run_python(code: str) -> Ended:
 
 def spark_submit(*arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
     """Run jobs/load.py on two cores of this machine."""
-    options = ("--master", "local[2]", "--conf", "spark.ui.enabled=false")
+    options = ["--master", "local[2]", "--conf", "spark.ui.enabled=false"]
+    options += ["--driver-java-options", " ".join(FAST_START_OPTIONS)]
     command = [str(Path(sys.executable).with_name("spark-submit")), *options, "jobs/load.py", *arguments]
     own = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
     return _ended(command, {**own, **(environment or {})})

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import queue
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from typing import Any, Self
 
 import pyspark
 
+from local_services.java import FAST_START_OPTIONS
 from local_services.processes import birth
 from local_services.watchdog import watch
 
@@ -28,6 +30,7 @@ from .notes import Notes
 from .producing import wait_until
 
 WORKER_MIB = 512
+LOCAL_CLUSTER = f"local-cluster[1,1,{WORKER_MIB}]"
 
 CONFIGURATION = {
     "spark.executor.memory": f"{WORKER_MIB}m",
@@ -37,6 +40,8 @@ CONFIGURATION = {
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.extraJavaOptions": " ".join(FAST_START_OPTIONS),
+    "spark.executor.extraJavaOptions": " ".join(FAST_START_OPTIONS),
 }
 
 FAST_TO_FAIL = {
@@ -62,6 +67,7 @@ def cluster_environment(home: Path) -> dict[str, str]:
     return {
         "SPARK_HOME": str(home),
         "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_DAEMON_JAVA_OPTS": " ".join(FAST_START_OPTIONS),
         "PYSPARK_PYTHON": sys.executable,
         "PYTHONPATH": CONFIGURATION["spark.executorEnv.PYTHONPATH"],
     }
@@ -103,7 +109,7 @@ class SparkCluster:
     def __enter__(self) -> Self:
         environment = {
             **cluster_environment(spark_home(self._home)),
-            "PYSPARK_SUBMIT_ARGS": " ".join([*submit_options(FAST_TO_FAIL), "pyspark-shell"]),
+            "PYSPARK_SUBMIT_ARGS": shlex.join([*submit_options(FAST_TO_FAIL), "pyspark-shell"]),
         }
         with self._log.open("wb") as log:
             self._driver = subprocess.Popen(
@@ -193,11 +199,11 @@ class Started:
         wait_until(lambda: birth(pid) is None, "the executor to end")
 
 
-def submit_options(more: Mapping[str, str]) -> list[str]:
-    """What spark-submit is told: one Worker with one core, and this configuration."""
+def submit_options(more: Mapping[str, str], master: str = LOCAL_CLUSTER) -> list[str]:
+    """What spark-submit is told: by default one Worker with one core, and this configuration."""
     configuration = {**CONFIGURATION, **more}
     pairs = [option for key, value in configuration.items() for option in ("--conf", f"{key}={value}")]
-    return ["--master", f"local-cluster[1,1,{WORKER_MIB}]", *pairs]
+    return ["--master", master, *pairs]
 
 
 def kill_group(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:
@@ -213,9 +219,12 @@ def is_stopped(pid: int) -> bool:
 
 
 class SleepySubmit:
-    """A spark-submit of `sleepy_load` in the background, on a local-cluster of its own."""
+    """A spark-submit of `sleepy_load` in the background, by default on a local-cluster of its own.
 
-    def __init__(self, job: Job, folder: Path, sleeps_at: str) -> None:
+    Tasks go on while the driver sleeps where they have processes of their own: not with master local.
+    """
+
+    def __init__(self, job: Job, folder: Path, sleeps_at: str, master: str = LOCAL_CLUSTER) -> None:
         folder.mkdir()
         home = folder / "home"
         home.mkdir()
@@ -226,7 +235,7 @@ class SleepySubmit:
             "LOADER_TEST_NOTES": str(self.notes.folder),
             "LOADER_TEST_SLEEP": sleeps_at,
         }
-        command = [str(home / "bin" / "spark-submit"), *submit_options({})]
+        command = [str(home / "bin" / "spark-submit"), *submit_options({}, master)]
         command += ["tests/end_to_end/sleepy_load.py", str(job.config), "--json"]
         self._outputs = (folder / "output", folder / "errors")
         with self._outputs[0].open("wb") as output, self._outputs[1].open("wb") as errors:

@@ -60,7 +60,7 @@ def spark_table(spark: SparkSession, job: Job, topic: str) -> DataFrame:
     return spark.read.parquet(f"{job.folder.url}/{topic}").orderBy(*ORDER)
 
 
-def test_local_processes_and_spark_write_equal_tables_to_local_storage_and_hdfs(
+def test_local_processes_and_spark_write_equal_tables_to_both_storages_and_load_only_what_is_new(
     kafka: KafkaCluster,
     hdfs: HdfsCluster,
     source: Source,
@@ -76,6 +76,7 @@ def test_local_processes_and_spark_write_equal_tables_to_local_storage_and_hdfs(
     one.run("--processes", "1")
     two.run("--processes", "2")
     two_hdfs.run("--processes", "2")
+    new_job(source.small, folder=by_spark_hdfs.folder).run()
     in_session = kafka_loader("run", str(by_spark.config), "--engine", "spark", "--json")
     submitted = spark_submit(
         str(by_spark_hdfs.config), "--json", environment={"HADOOP_CONF_DIR": str(hdfs.config_folder)}
@@ -83,7 +84,8 @@ def test_local_processes_and_spark_write_equal_tables_to_local_storage_and_hdfs(
 
     assert in_session.status == 0, in_session.errors
     assert submitted.status == 0, submitted.errors
-    assert submitted.document["file_count"] > 4
+    assert in_session.document["file_count"] > 4
+    assert submitted.document["row_count"] == len(read_by_librdkafka(kafka, source.hot)) == 300
     expected = read_by_librdkafka(kafka, source.hot) + read_by_librdkafka(kafka, source.small)
     assert_same_records(one.records(), expected)
     for topic in (source.hot, source.small):
@@ -93,24 +95,10 @@ def test_local_processes_and_spark_write_equal_tables_to_local_storage_and_hdfs(
     frame = spark_table(spark, one, source.hot)
     assert_df_equality(frame, spark_table(spark, by_spark, source.hot))
     assert_df_equality(frame, spark_table(spark, by_spark_hdfs, source.hot))
-
-
-def test_spark_submit_loads_only_what_is_new_and_stops_before_spark_when_nothing_is(
-    kafka: KafkaCluster, source: Source, new_job: NewJobFunction, new_folder: NewFolderFunction
-) -> None:
-    job = source.new_job(new_job, new_folder, "local")
-    job.run()
-    produce(kafka, source.hot, messages(20, first=1000))
-    expected = read_by_librdkafka(kafka, source.hot) + read_by_librdkafka(kafka, source.small)
-
-    report = spark_submit(str(job.config), "--json")
-    files = published_paths(job.folder)
-    nothing = kafka_loader("run", str(job.config), "--engine", "spark", "--json")
-
-    assert (report.status, report.document["row_count"]) == (0, 20)
-    assert_same_records(job.records(), expected)
+    files = published_paths(by_spark.folder)
+    nothing = kafka_loader("run", str(by_spark.config), "--engine", "spark", "--json")
     assert (nothing.status, nothing.document["committed"]) == (0, False)
-    assert published_paths(job.folder) == files
+    assert published_paths(by_spark.folder) == files
 
 
 def test_a_job_goes_on_by_another_engine(

@@ -215,7 +215,7 @@ def test_of_submits_that_overlap_one_commits_and_those_that_slept_leave_nothing(
     """As when a scheduler gives a driver up and submits again, and the old one comes back."""
     with (
         SleepySubmit(job, tmp_path / "at-work", "load") as at_work,
-        SleepySubmit(job, tmp_path / "about-to-commit", "commit") as about_to_commit,
+        SleepySubmit(job, tmp_path / "about-to-commit", "commit", "local[1]") as about_to_commit,
     ):
         at_work.notes.wait_for("attempt-0-0")
         at_work.stop()

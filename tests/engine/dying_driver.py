@@ -15,6 +15,7 @@ from loader.engine.spark import SparkEngine
 from loader.errors import WorkersLost
 from loader.task import LoadTask
 from loader.values import Advance, Split, SplitResult
+from local_services.java import FAST_START_OPTIONS
 
 from .fakes import RANGE, FakeTask
 
@@ -34,6 +35,7 @@ class Sleeping(FakeTask):
 def main(sign: Path) -> None:
     """Load, and die at it."""
     conf = SparkConf().setMaster("local[1]").set("spark.ui.enabled", "false")
+    conf.set("spark.driver.extraJavaOptions", " ".join(FAST_START_OPTIONS))
     engine = SparkEngine(conf)
     jvm = SparkContext.getOrCreate(conf)._gateway.proc.pid  # type: ignore[union-attr]
 

@@ -16,6 +16,7 @@ from loader.engine.protocol import Engine
 from loader.errors import OffsetsExpired, WorkersLost
 from loader.task import LoadTask
 from loader.values import Advance, OffsetRange, Split, SplitResult
+from local_services.java import FAST_START_OPTIONS
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 from tests.end_to_end.jobs import REPOSITORY
@@ -129,7 +130,10 @@ def test_sparks_configuration_tells_how_many_tasks_run_at_once(
 
 def spark_of(command: list[str], folder: Path, arguments: str = "") -> dict[str, Any]:
     """What Spark a driver that is started so has, beside a spark-defaults.conf."""
-    (folder / "spark-defaults.conf").write_text("spark.executor.memory 700m\nspark.ui.enabled false\n")
+    (folder / "spark-defaults.conf").write_text(
+        "spark.executor.memory 700m\nspark.ui.enabled false\n"
+        f"spark.driver.extraJavaOptions {' '.join(FAST_START_OPTIONS)}\n"
+    )
     environment = {
         **os.environ,
         "SPARK_LOCAL_IP": "127.0.0.1",
@@ -181,7 +185,12 @@ def test_the_task_needs_no_spark() -> None:
 
 def test_sparks_driver_that_dies_is_a_reason_to_run_again(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.engine.dying_driver", str(tmp_path / "at-work")]
-    environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    environment = {
+        **os.environ,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'scripts'}",
+    }
 
     ended = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=REPOSITORY
