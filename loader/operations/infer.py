@@ -17,8 +17,8 @@ from loader.kafka_source.metadata import read_listing
 from loader.kafka_source.reader import RangeReader
 from loader.kafka_source.settings import KafkaSettings
 from loader.kafka_source.watermarks import read_bounds
+from loader.operations.log_parts import decoded_parts
 from loader.planning.bounds import TopicBounds
-from loader.records.decoder import decode
 from loader.values import LostOffsets, OffsetRange
 from loader.values.column_types import StructType
 
@@ -167,15 +167,12 @@ def _read(
 ) -> list[pa.BinaryArray]:
     """The values of a range, of its beginning where they are large."""
     values: list[pa.BinaryArray] = []
-    position, size = wanted.start_offset, 0
-    for fetched in reader.fetches(wanted, topic_id):
-        if isinstance(fetched, LostOffsets):
-            position = fetched.range.end_offset
+    size = 0
+    for part in decoded_parts(reader, wanted, topic_id, settings.isolation):
+        if isinstance(part, LostOffsets):
             continue
-        for decoded in decode(fetched, wanted, position, settings.isolation):
-            values.append(decoded.rows.column("value"))
-            size += values[-1].nbytes
-            position = decoded.next_offset
+        values.append(part.rows.column("value"))
+        size += values[-1].nbytes
         if size >= size_limit:
             break
     return values

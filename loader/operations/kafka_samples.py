@@ -26,9 +26,9 @@ from loader.operations.file_proof import FileProof
 from loader.operations.findings import RESTORE, Findings
 from loader.operations.job import Job
 from loader.operations.ledger import Ledger, LoadedPartition
+from loader.operations.log_parts import decoded_parts
 from loader.planning.bounds import TopicBounds
 from loader.planning.covered import cut
-from loader.records.decoder import decode
 from loader.records.schema import RAW_SCHEMA
 from loader.tables.opening import opened
 from loader.tables.rows import read_rows
@@ -243,14 +243,13 @@ def _read_kafka(job: Job, reader: RangeReader, sample: Sample) -> tuple[dict[int
     wanted = sample.range
     rows: dict[int, Row] = {}
     position, size_bytes = wanted.start_offset, 0
-    for fetched in reader.fetches(wanted, sample.topic_id):
-        if isinstance(fetched, LostOffsets):
-            position = fetched.range.end_offset
+    for part in decoded_parts(reader, wanted, sample.topic_id, job.kafka.isolation):
+        if isinstance(part, LostOffsets):
+            position = part.range.end_offset
             continue
-        for decoded in decode(fetched, wanted, position, job.kafka.isolation):
-            rows |= _rows(pa.Table.from_batches([decoded.rows], RAW_SCHEMA))
-            position = decoded.next_offset
-            size_bytes += decoded.rows.nbytes
+        rows |= _rows(pa.Table.from_batches([part.rows], RAW_SCHEMA))
+        position = part.next_offset
+        size_bytes += part.rows.nbytes
         if size_bytes >= SAMPLE_BYTES:
             break
     return rows, OffsetRange(wanted.topic, wanted.partition, wanted.start_offset, position)

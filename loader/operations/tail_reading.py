@@ -8,8 +8,9 @@ from dataclasses import replace
 import pyarrow as pa
 
 from loader.kafka_source.reader import RangeReader
+from loader.operations.log_parts import decoded_parts
 from loader.operations.tail_records import RecordShaper, TailRecord
-from loader.records.decoder import Isolation, decode
+from loader.records.decoder import Isolation
 from loader.values import LostOffsets, OffsetRange
 
 GROWTH = 4
@@ -95,16 +96,12 @@ class TopicReading:
         return iter(kept)
 
     def _rows(self, wanted: OffsetRange, coming: Sequence[OffsetRange] = ()) -> Iterator[pa.RecordBatch]:
-        position = wanted.start_offset
-        for fetched in self._reader.fetches(wanted, self._topic_ids[wanted.topic], coming):
-            if isinstance(fetched, LostOffsets):
-                self._lost(fetched.range)
-                position = fetched.range.end_offset
-                continue
-            for decoded in decode(fetched, wanted, position, self._isolation):
-                position = decoded.next_offset
-                if decoded.rows.num_rows:
-                    yield decoded.rows
+        topic_id = self._topic_ids[wanted.topic]
+        for part in decoded_parts(self._reader, wanted, topic_id, self._isolation, coming):
+            if isinstance(part, LostOffsets):
+                self._lost(part.range)
+            elif part.rows.num_rows:
+                yield part.rows
 
 
 def _time(record: TailRecord) -> int:
