@@ -109,7 +109,9 @@ def _in_place_of(job: Job, run_id: str, older: "Older", loaded: Loaded) -> Loade
     from loader.operations.replacing import replace_older, replaced_since
 
     try:
-        replacement = replace_older(job, run_id, older, loaded.ranges, lambda: secrets.token_hex(6))
+        replacement = replace_older(
+            job, run_id, older, loaded.ranges, loaded.files, lambda: secrets.token_hex(6)
+        )
     except LedgerDamaged as error:
         newest = replaced_since(job, older)
         if newest is None:

@@ -20,8 +20,9 @@ from loader.operations.rewriting import rewrite
 from loader.planning.covered import Covered, covered_by, without_overlaps
 from loader.tables.offsets import read_offsets
 from loader.tables.opening import opened
+from loader.tables.seen_offsets import SeenOffsets
 from loader.tables.snapshot import live_files
-from loader.values import DataFile, LoadedRange, OffsetRange, RangeCounts, TopicPartition
+from loader.values import DataFile, LoadedRange, OffsetRange, RangeCounts, TopicPartition, layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,21 @@ def replaced_since(job: Job, older: Older) -> Commit | None:
 
 
 def replace_older(
-    job: Job, run_id: str, older: Older, loaded: Sequence[LoadedRange], new_attempt: Callable[[], str]
+    job: Job,
+    run_id: str,
+    older: Older,
+    loaded: Sequence[LoadedRange],
+    staged: Sequence[DataFile],
+    new_attempt: Callable[[], str],
 ) -> Replacement:
     """Work out what goes, and write what has to stay into new files of the run.
 
     older        its files are published
     loaded       each range was loaded before wholly, or not at all
+    staged       the files of these ranges, in the run's folder
     new_attempt  a random part of file names, another at each call
 
-    A topic fails with ReplacedRecordsGone where Kafka had fewer records of a range than were loaded before.
+    A topic fails with ReplacedRecordsGone where Kafka no longer had a record that was loaded before.
     Raises LedgerDamaged for an older file that is gone or broken, and what the storage raises.
     """
     again = [each for each in loaded if each.range.offset_count and _is_covered(each.range, older.covered)]
@@ -94,13 +101,20 @@ def replace_older(
         return Replacement(tuple(loaded))
     wanted = _Wanted([each.range for each in again])
     held = {each.range: RangeCounts() for each in again}
+    # Where each offset has a record today, none can be gone.
+    seen = {
+        each.range: SeenOffsets(each.range.start_offset, each.range.end_offset)
+        for each in again
+        if _held_count(each.counts) < each.range.offset_count
+    }
     touched: list[tuple[DataFile, int]] = []
     for file in older.files:
         if wanted.may_have(file):
-            inside_count = _count(job, file, wanted, held)
+            inside_count = _count(job, file, wanted, held, seen)
             if inside_count:
                 touched.append((file, inside_count))
-    failures = _failures(again, held)
+    _mark_staged(job, run_id, staged, seen)
+    failures = _failures(again, held, seen)
     lost = [span for each in without_overlaps(older.ranges) for span in each.lost_ranges]
     kept = [(file, count) for file, count in touched if file.ranges[0].topic not in failures]
     files: list[DataFile] = []
@@ -151,8 +165,14 @@ def _is_covered(span: OffsetRange, covered: Covered) -> bool:
     return any(span.overlaps(stretch) for stretch in covered.get(span.topic_partition, ()))
 
 
-def _count(job: Job, file: DataFile, wanted: _Wanted, held: dict[OffsetRange, RangeCounts]) -> int:
-    """How many rows of a file are replaced; adds them to what each range holds, but for replayed ones.
+def _count(
+    job: Job,
+    file: DataFile,
+    wanted: _Wanted,
+    held: dict[OffsetRange, RangeCounts],
+    seen: Mapping[OffsetRange, SeenOffsets],
+) -> int:
+    """How many rows of a file are replaced; notes them as held and seen of each range, but for replayed ones.
 
     Replayed rows are of records that the quarantine holds, and count there.
     """
@@ -168,6 +188,8 @@ def _count(job: Job, file: DataFile, wanted: _Wanted, held: dict[OffsetRange, Ra
                 for each in wanted.of(partition):
                     found = (rows.offsets >= each.start_offset) & (rows.offsets < each.end_offset)
                     held[each] += RangeCounts(**{name: int(found.sum())})
+                    if each in seen:
+                        seen[each].mark(rows.offsets[found])
     except (PathNotFound, UnreadableFile) as error:
         raise LedgerDamaged(
             f"rows of {', '.join(map(str, file.ranges))} cannot be replaced: {error} Nothing was changed.",
@@ -176,21 +198,44 @@ def _count(job: Job, file: DataFile, wanted: _Wanted, held: dict[OffsetRange, Ra
     return inside_count
 
 
+def _mark_staged(
+    job: Job, run_id: str, staged: Iterable[DataFile], seen: Mapping[OffsetRange, SeenOffsets]
+) -> None:
+    """Mark what is there today of ranges of which something was there before."""
+    wanted = _Wanted(span for span, offsets in seen.items() if offsets.distinct_count)
+    for file in staged:
+        if not wanted.may_have(file):
+            continue
+        with opened(job.storage, f"{layout.run_folder(job.name, run_id)}/{file.staged_name}") as parquet:
+            for rows in read_offsets(parquet):
+                for each in wanted.of(TopicPartition(rows.topic, rows.partition)):
+                    found = (rows.offsets >= each.start_offset) & (rows.offsets < each.end_offset)
+                    seen[each].mark(rows.offsets[found])
+
+
 def _schema_of(job: Job, file: DataFile) -> pa.Schema:
     with opened(job.storage, file.path) as parquet:
         return parquet.schema_arrow.remove_metadata()
 
 
 def _failures(
-    again: Sequence[LoadedRange], held: Mapping[OffsetRange, RangeCounts]
+    again: Sequence[LoadedRange],
+    held: Mapping[OffsetRange, RangeCounts],
+    seen: Mapping[OffsetRange, SeenOffsets],
 ) -> dict[str, tuple[Exception, ...]]:
-    """Topics of which rows would be gone for good: Kafka deleted or compacted their records since."""
+    """Topics of which rows would be gone for good: Kafka deleted or compacted their records since.
+
+    Not by their number alone: others may be there today that were not there before.
+    """
     failures: dict[str, tuple[Exception, ...]] = {}
     for each in again:
-        before, now = _held_count(held[each.range]), _held_count(each.counts)
-        if now < before:
+        before = _held_count(held[each.range])
+        if not before or each.range not in seen:
+            continue
+        gone = seen[each.range].distinct_count - _held_count(each.counts)
+        if gone:
             errors = failures.get(each.range.topic, ())
-            failures[each.range.topic] = (*errors, ReplacedRecordsGone(each.range, before, now))
+            failures[each.range.topic] = (*errors, ReplacedRecordsGone(each.range, before, before - gone))
     return failures
 
 

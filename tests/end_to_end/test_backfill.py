@@ -26,7 +26,7 @@ from .folders import Folder, published_paths
 from .jobs import Ended, Job, kafka_loader
 from .oracle import read_by_librdkafka
 from .producing import HOUR_MS, T0_MS, Message, messages, produce, transactional_producer
-from .records import assert_same_records
+from .records import assert_same_records, offsets_of
 from .test_position import assert_proven, commits, moved, places
 
 
@@ -208,6 +208,34 @@ def test_rows_that_kafka_has_no_more_records_of_stay(
         "ReplacedRecordsGone",
         True,
     )
+    assert_same_records(job.records(), loaded)
+    assert leftovers(job.folder) == []
+    assert_proven(job)
+
+
+def test_a_row_whose_record_is_gone_stays_though_kafka_has_as_many_others(
+    kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction
+) -> None:
+    topic = new_topic()
+    produce(kafka, topic, messages(1))
+    producer = transactional_producer(kafka, f"id-of-{topic}")
+    producer.begin_transaction()
+    producer.produce(topic, b"value", partition=0, timestamp=T0_MS)
+    producer.flush(60)
+    producer.abort_transaction(60)
+    produce(kafka, topic, messages(1, first=3))
+    first = new_job(topic)
+    first.run()
+    loaded = first.records()
+    assert offsets_of(loaded) == [0, 3]
+    moved(first, "set", "--topic", topic, "--to", "earliest")
+    delete_records(kafka, topic, 1)
+    job = new_job(topic, kafka={"isolation": "read_uncommitted"})  # there, the aborted record is one
+
+    ended = job.try_run("--accept-loss")
+
+    assert ended.status == 4
+    assert "was loaded with 2 records, and Kafka has 1 of them today" in ended.output
     assert_same_records(job.records(), loaded)
     assert leftovers(job.folder) == []
     assert_proven(job)
