@@ -97,12 +97,18 @@ def plan_undo(job: Job, topic: str | None) -> PositionPlan:
         if commit.operation != "set_position":
             continue
         before = log.read(version - 1).position
-        moved = {
-            partition: (now, _undone(now, old))
+        ways = {
+            partition: (now, old, new)
             for partition, now in newest.position
             if topic in (None, partition.topic)
             for old, new in [(before.of(partition), commit.position.of(partition))]
             if old is not None and new is not None and old.next_offset != new.next_offset
+        }
+        if not ways:
+            continue  # a move of other topics
+        moved = {
+            partition: (now, _undone(now, old))
+            for partition, (now, old, new) in ways.items()
             if not old.next_offset > new.next_offset or now.next_offset < old.next_offset
         }
         return PositionPlan(newest, tuple(_moves(job, newest, moved)), version)

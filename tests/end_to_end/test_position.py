@@ -139,6 +139,21 @@ def test_the_undo_of_a_rewind_leaves_everything_as_it_was(topic: str, job: Job) 
     assert_proven(job)
 
 
+def test_the_undo_of_one_topic_finds_its_last_move_behind_those_of_others(
+    kafka: KafkaCluster, topic: str, new_topic: NewTopicFunction, new_job: NewJobFunction
+) -> None:
+    other = new_topic()
+    produce(kafka, other, messages(8))
+    job = new_job(topic, other)
+    job.run()
+    moved(job, "rewind", "--topic", topic, "--by", "5")
+    moved(job, "rewind", "--topic", other, "--by", "3")
+
+    moved(job, "undo", "--topic", topic)
+
+    assert (places(job, topic), places(job, other)) == ({"0": 30, "1": 10}, {"0": 5})
+
+
 def test_a_move_says_who_and_why_and_the_old_position_stays_in_the_ledger(job: Job, topic: str) -> None:
     moved(job, "rewind", "--topic", topic, "--by", "5")
 
