@@ -1,8 +1,8 @@
 """What dead runs left behind, and when it may go.
 
-A run that began at version N can only commit N + 1. Once another run has that number, its files can
-never be published. It may still be working, though, until it finds out: so its folder goes when its
-driver is known to be dead, or after a day without a change.
+A run whose ticket says version N can only commit N + 1. Once another run has that number, its files can
+never be published, unless it goes on behind that commit and its ticket says so. It may still be working,
+until it finds out: so its folder goes when its driver is known to be dead, or after a day without a change.
 
 A dead driver's last act may have been to commit, later than the sweeping run looked; its folder then
 holds committed rows that are not published yet. So the ledger is asked again before each removal.
@@ -41,6 +41,8 @@ def sweep(
         ticket = read_ticket(storage, job, run_id)
         if not is_abandoned(ticket, newest_version, now_ms, last_change_ms(storage, folder), is_dead):
             continue
+        # Once more: before its end it may have gone on behind another's commit, and then made that number.
+        ticket = read_ticket(storage, job, run_id) or ticket
         if ticket is not None and not log.fence(run_id, ticket.base_version + 1):
             continue  # it has committed: the next run publishes these files
         storage.delete(folder.path)

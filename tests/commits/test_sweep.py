@@ -1,13 +1,14 @@
 """What dead runs left is removed; what may still be needed never is."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from loader.commits.log import CommitLog
 from loader.commits.publish import publish
 from loader.commits.record import encode_commit
-from loader.commits.runs import RunTicket, write_ticket
+from loader.commits.runs import RunTicket, replace_ticket, write_ticket
 from loader.commits.sweep import ABANDONED_AFTER_MS, is_abandoned, sweep
 from loader.storage import Storage
 from loader.values import layout
@@ -53,6 +54,24 @@ def test_a_run_that_committed_and_died_before_publishing_loses_nothing(storage: 
 
     publish(storage, JOB, commit)
     assert storage.read(commit.files[0].path) == content_of("a")
+
+
+def test_a_run_that_committed_behind_another_after_its_ticket_was_read_loses_nothing(
+    storage: Storage,
+) -> None:
+    files = stage(storage, "run-a", "a")
+    log = CommitLog(storage, JOB)
+    log.append(a_commit(1, "run-b"))
+
+    def commits_and_dies(ticket: RunTicket) -> bool:
+        replace_ticket(storage, JOB, replace(ticket, base_version=1))
+        log.append(a_commit(2, "run-a", files=files))
+        return True
+
+    assert sweep(storage, JOB, 1, SOON_MS, commits_and_dies) == ()
+
+    publish(storage, JOB, log.read(2))
+    assert storage.read(files[0].path) == content_of("a")
 
 
 def test_a_dead_run_whose_number_another_took_is_swept(storage: Storage) -> None:

@@ -14,6 +14,7 @@ from loader.cli import process
 from loader.config.starts import Earliest, Latest
 from loader.engine.local import LocalEngine
 from loader.errors import CommitSuperseded
+from loader.operations import verify
 from loader.operations.backfill import Asked, BackfillReport, backfill, plan_backfill
 from loader.operations.listening import Listener, Step
 from local_services.kafka import KafkaCluster
@@ -363,6 +364,23 @@ def test_who_is_slow_to_publish_does_not_miss_files_that_another_took_away_since
     assert leftovers(job.folder) == []
     assert_same_records(job.records(), read_by_librdkafka(kafka, topic))
     assert_proven(job)
+
+
+def test_verify_beside_a_backfill_misses_no_file_that_was_replaced(
+    topic: str, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_commits = verify._together
+
+    def replaced_meanwhile(*arguments: Any) -> Any:
+        backfilled(job, "--topic", topic, "--from", "earliest")
+        return read_commits(*arguments)
+
+    monkeypatch.setattr("loader.operations.verify._together", replaced_meanwhile)
+
+    proof = assert_proven(job)
+
+    (note,) = proof["notes"]
+    assert "of the files were taken away by a commit while they were looked at" in note
 
 
 def test_a_backfill_killed_at_any_write_is_finished_or_forgotten_by_the_next_run(
