@@ -262,7 +262,7 @@ def test_the_refusal_that_the_readme_shows_is_what_a_run_says(
 
 
 def test_the_pipe_that_the_readme_names_copies_records_byte_for_byte(
-    kafka: KafkaCluster, new_topic: NewTopicFunction, world: World
+    kafka: KafkaCluster, new_topic: NewTopicFunction, new_job: NewJobFunction, world: World
 ) -> None:
     (pipe,) = (each.text for each in PAGES["README.md"].spans() if " | produce " in each.text)
     topic, copy = new_topic(), new_topic()
@@ -273,8 +273,9 @@ def test_the_pipe_that_the_readme_names_copies_records_byte_for_byte(
     ]
     produce(kafka, topic, sent)
 
-    given = pipe.replace("tail", f"kafka-loader tail {topic} --config orders.toml")
-    given = given.replace("produce", f"kafka-loader produce {copy} --config orders.toml")
+    config = new_job({"name": topic, "value": {"format": "json", "columns": {"id": "long"}}}).config
+    given = pipe.replace("tail", f"kafka-loader tail {topic} --config {config}")
+    given = given.replace("produce", f"kafka-loader produce {copy} --config {config}")
     ended = world.run(given)
 
     assert ended.status == 0, ended
