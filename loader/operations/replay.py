@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 import loader
 from loader.commits.identity import read_identity
 from loader.commits.log import CommitLog
@@ -18,7 +21,7 @@ from loader.commits.runs import RunTicket, write_ticket
 from loader.commits.sweep import sweep
 from loader.errors import LedgerDamaged, LoaderError, StorageFull, StorageUnavailable, gravest_exit_status
 from loader.formats.protocol import SchemaSource
-from loader.formats.quarantine import first_bad_records
+from loader.formats.quarantine import QUARANTINE_SCHEMA, first_bad_records
 from loader.formats.record_formatter import RecordFormatter
 from loader.formats.topic_format import TopicFormat
 from loader.operations.committing import (
@@ -34,8 +37,9 @@ from loader.operations.row_formats import RowFormats, row_formats
 from loader.records.schema import RAW_SCHEMA
 from loader.registry.source import schema_source
 from loader.sink.topic_sink import TopicSink, close_together
+from loader.tables.merged_rows import merged_rows
 from loader.tables.opening import opened
-from loader.tables.quarantine import Replayed, replayed_offsets, waiting_records
+from loader.tables.quarantine import Replayed, replayed_offsets
 from loader.tables.snapshot import live_files
 from loader.values import BadRecord, DataFile, OffsetRange, layout
 from loader.values.bad_records import MOST_TOLD
@@ -180,22 +184,42 @@ class _Topic:
         """Write what can be decoded now, ordered by partition and offset; the staged files."""
         with self._sink as sink:
             for wanted in _stretches(files):
-                for file in files:
-                    if any(span.partition == wanted.partition for span in file.ranges):
-                        self._replay_file(wanted, file, replayed)
+                for group in _interleaved(files, wanted.partition):
+                    self._replay_files(wanted, group, replayed)
             return close_together([sink], [])
 
-    def _replay_file(self, wanted: OffsetRange, file: DataFile, replayed: Replayed) -> None:
-        storage = self._job.storage
-        for records in waiting_records(
-            file, lambda file: opened(storage, file.path), replayed, wanted.partition
-        ):
+    def _replay_files(self, wanted: OffsetRange, files: Sequence[DataFile], replayed: Replayed) -> None:
+        done = replayed.get(wanted.topic_partition, np.empty(0, np.int64))
+
+        def is_waiting(partition: int, offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
+            if partition != wanted.partition:
+                return np.zeros(len(offsets), np.bool_)
+            return ~np.isin(offsets, done)
+
+        paths = [file.path for file in files]
+        for _, records in merged_rows(self._job.storage, paths, QUARANTINE_SCHEMA, is_waiting):
             good, bad = self._formatter.format(records.select(RAW_SCHEMA.names))
             self.done.recovered_count += good.num_rows
             self._sink.write(wanted, good)
             if bad is not None:
                 self.done.still_bad_count += bad.num_rows
                 self.done.still_bad += first_bad_records(bad, MOST_TOLD - len(self.done.still_bad))
+
+
+def _interleaved(files: Iterable[DataFile], partition: int) -> list[list[DataFile]]:
+    """The files with records of a partition, in the order of offsets; together those that share a stretch.
+
+    A file that was written again, without what a backfill replaced, lies around the one of the backfill.
+    """
+    spans = [(span, file) for file in files for span in file.ranges if span.partition == partition]
+    groups: list[list[DataFile]] = []
+    end_offset = -1
+    for span, file in sorted(spans, key=lambda each: each[0]):
+        if span.start_offset >= end_offset:
+            groups.append([])
+        groups[-1].append(file)
+        end_offset = max(end_offset, span.end_offset)
+    return groups
 
 
 def _stretches(files: Iterable[DataFile]) -> list[OffsetRange]:

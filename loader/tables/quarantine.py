@@ -38,12 +38,8 @@ def replayed_offsets(files: Iterable[DataFile], open_file: OpenFile) -> Replayed
     return {place: np.sort(np.concatenate(offsets)) for place, offsets in found.items()}
 
 
-def waiting_records(
-    file: DataFile, open_file: OpenFile, replayed: Replayed, partition: int | None = None
-) -> Iterator[pa.RecordBatch]:
+def waiting_records(file: DataFile, open_file: OpenFile, replayed: Replayed) -> Iterator[pa.RecordBatch]:
     """The records of a quarantine file that are no rows yet, in their order; a batch may hold none.
-
-    partition  only those of this one; by default of all
 
     Raises what `open_file` does.
     """
@@ -51,7 +47,7 @@ def waiting_records(
         for batch in parquet.iter_batches(BATCH_ROWS, use_threads=False):
             rows = batch.cast(QUARANTINE_SCHEMA)
             partitions, offsets = rows.column("partition").to_numpy(), integers(rows.column("offset"))
-            is_waiting = np.ones(rows.num_rows, np.bool_) if partition is None else partitions == partition
+            is_waiting = np.ones(rows.num_rows, np.bool_)
             for place, done in replayed.items():
                 if place.topic == file.ranges[0].topic:
                     is_waiting &= (partitions != place.partition) | ~np.isin(offsets, done)

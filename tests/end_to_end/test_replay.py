@@ -97,6 +97,22 @@ def test_what_can_be_decoded_today_becomes_rows_once_and_the_rest_waits(
     assert (checked.status, problems(checked)) == (0, [])
 
 
+def test_records_that_a_backfill_quarantined_between_others_are_replayed_in_their_order(
+    topic: str, new_job: NewJobFunction
+) -> None:
+    first = new_job(entry(topic, "int"))
+    first.run()
+    backfill = ("--topic", topic, "--from", "8", "--until", "16", "--yes", "--processes", "1")
+    assert kafka_loader("backfill", str(first.config), *backfill).status == 0
+    job = new_job(entry(topic, "long"))
+
+    report = replayed(job)
+
+    assert (report.exit_status, report.topics[topic].recovered_count) == (0, 15)
+    assert rows_of(job.folder) == expected_rows(with_large=True)
+    assert problems(verified(job, "--deep")) == []
+
+
 def test_of_two_replays_at_once_one_commits_and_the_other_leaves_nothing(
     topic: str, new_job: NewJobFunction
 ) -> None:
