@@ -13,6 +13,9 @@ HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 WITHIN = re.compile(r"(?:^|[\s:])(kafka-loader [a-z].*)$")
 """A command in a block that is no script: a line of cron, or something that a command printed."""
 
+WHOLE = re.compile(r"\.toml\b|--bootstrap-servers|-b ")
+"""What a command names that can be typed: without it, text speaks of a command."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
@@ -90,7 +93,7 @@ def _typed(block: Snippet) -> Iterator[Snippet]:
             text = re.sub(r"(^|\s+)# .*$", "", text)
             if text.strip():
                 yield Snippet(block.page, first_line, "bash", text.strip())
-        elif not block.language and (found := WITHIN.search(line)):
+        elif not block.language and (found := WITHIN.search(line)) and WHOLE.search(found[1]):
             yield Snippet(block.page, number, "bash", re.sub(r"\s+# .*$", "", found[1]))
 
 

@@ -23,7 +23,7 @@ from .conftest import NewJobFunction
 from .documented import World, make_world
 from .jobs import REPOSITORY, kafka_loader
 from .oracle import read_by_librdkafka
-from .pages import Page, Snippet, read_pages
+from .pages import WHOLE, Page, Snippet, read_pages
 from .producing import T0_MS, Message, messages, produce
 from .records import assert_same_records
 from .run_elsewhere import BLOCKS_ELSEWHERE, RUN_ELSEWHERE
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PAGES = {page.name: page for page in read_pages(REPOSITORY)}
-CONFIG = re.compile(r"\.toml\b|--bootstrap-servers|-b ")
-"""What a whole command names: without it, text speaks of a command."""
-
 PROGRAMS = {"lint-imports", "protoc"}.union(
     each.text.split()[0] for page in PAGES.values() for each in page.typed()
 )
@@ -98,7 +95,7 @@ def commands(page: Page) -> list[Snippet]:
 def is_command(span: str) -> bool:
     program, *arguments = span.split()
     if program == "kafka-loader":
-        return CONFIG.search(span) is not None
+        return WHOLE.search(span) is not None
     is_script = program.startswith("scripts/") and (REPOSITORY / program).is_file()
     return program in PROGRAMS and (bool(arguments) or is_script or program == "lint-imports")
 

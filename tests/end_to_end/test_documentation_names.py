@@ -13,7 +13,7 @@ from loader.config.load import load_config
 from loader.errors import ConfigError
 
 from .jobs import REPOSITORY, kafka_loader
-from .pages import Page, Snippet, read_pages
+from .pages import WHOLE, WITHIN, Page, Snippet, read_pages
 from .run_elsewhere import OPTIONS_OF_OTHERS
 
 PAGES = {page.name: page for page in read_pages(REPOSITORY)}
@@ -63,6 +63,9 @@ def mentions() -> Iterator[Snippet]:
             for number, line in enumerate(block.text.splitlines(), block.line):
                 command, _, comment = line.partition(" # ")
                 options = re.findall(r"--[a-z][a-z-]*", comment)
+                within = WITHIN.search(line)
+                if not block.language and within and not WHOLE.search(line):
+                    yield Snippet(block.page, number, "", within[1].removeprefix("kafka-loader "))
                 if command.startswith("kafka-loader ") and options:
                     words = [*command.split()[1:3], *options]
                     yield Snippet(block.page, number, "", " ".join(words))
