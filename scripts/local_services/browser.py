@@ -68,8 +68,8 @@ class Browser:
         self._from, answers = os.pipe()
         self._process = subprocess.Popen(
             [
-                # It reads commands from 3 and answers on 4.
-                *("sh", "-c", f'exec "$@" 3<&{commands} 4>&{answers}', "sh", self._program),
+                # It reads commands from 3 and answers on 4. Not sh, which may know files of one digit only.
+                *("bash", "-c", f'exec "$@" 3<&{commands} 4>&{answers}', "bash", self._program),
                 *("--headless", "--remote-debugging-pipe", "--disable-gpu", "--hide-scrollbars"),
                 *("--no-first-run", "--disable-extensions", "--disable-background-networking"),
                 *("--disable-dev-shm-usage", f"--user-data-dir={self._folder.name}"),
@@ -159,7 +159,10 @@ class Browser:
         message: dict[str, Any] = {"id": number, "method": method, "params": parameters or {}}
         if self._session:
             message["sessionId"] = self._session
-        os.write(self._to, json.dumps(message).encode() + b"\0")
+        try:
+            os.write(self._to, json.dumps(message).encode() + b"\0")
+        except BrokenPipeError:
+            raise ServiceError(f"{self._program} ended with status {self._process.wait()}") from None
         give_up_s = monotonic() + DEADLINE_S
         while True:
             answer = self._receive(give_up_s)
@@ -177,7 +180,7 @@ class Browser:
                 raise ServiceError(f"{self._program} did not answer within {DEADLINE_S} s")
             octets = os.read(self._from, 1 << 20)
             if not octets:
-                raise ServiceError(f"{self._program} ended: {self._process.wait()}")
+                raise ServiceError(f"{self._program} ended with status {self._process.wait()}")
             self._buffer += octets
         message, _, self._buffer = self._buffer.partition(b"\0")
         decoded: dict[str, Any] = json.loads(message)

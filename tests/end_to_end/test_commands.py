@@ -24,6 +24,7 @@ COMMANDS = [
     "complete",
     "metrics",
     "doctor",
+    "report",
     "compact",
 ]
 

@@ -174,7 +174,9 @@ def last_commits(activity: Activity) -> Section:
     rest = f"… and {text.plural(left, 'commit')} before: kafka-loader history" if left else ""
     table = Table("The newest commits, the newest first", columns(*names, "~by", "~reason"), rows, rest)
     note = f"Of {text.plural(len(activity.commits), 'commit')} that this page is about, the newest."
-    return Section("commits", "Last commits", f"commit {text.count(newest[0].version)}", note, (), (), [table])
+    return Section(
+        "commits", "Last commits", f"commit {text.count(newest[0].version)}", note, (), (), [table]
+    )
 
 
 def span_name(width_ms: int) -> str:

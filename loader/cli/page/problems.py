@@ -31,7 +31,7 @@ def problems_of(report: JobReport, config: Path) -> list[Problem]:
             command = naming("kafka-loader quarantine list CONFIG", config)
             found.append(
                 _told(
-                    f"{text.plural(waiting, 'record')} wait in the quarantine.",
+                    f"In the quarantine: {text.plural(waiting, 'record')}.",
                     False,
                     ("look at them", command),
                 )
@@ -71,10 +71,11 @@ def _deleted_soon(outlook: Outlook) -> Iterator[Problem]:
 def _of_activity(activity: Activity) -> Iterator[Problem]:
     lost = sum(each.lost_count for each in activity.commits)
     if lost:
-        yield _told(f"{text.plural(lost, 'offset')} were lost: deleted before they were loaded.", True)
+        what = "deleted from Kafka before they were loaded"
+        yield _told(f"Lost: {text.plural(lost, 'offset')}, {what}.", True)
     if activity.skipped_count:
         skipped = text.plural(activity.skipped_count, "offset")
-        yield _told(f"{skipped} were skipped when a person moved the position.", False)
+        yield _told(f"Skipped: {skipped}, when a person moved the position.", False)
 
 
 def _failure(what: str, error: LoaderError, config: Path) -> Problem:

@@ -27,7 +27,7 @@ def topic_hours(report: JobReport, activity: Activity) -> Section:
     first_ms, last_ms = grid.start_of(span[0]), grid.start_of(span[1])
     names = list(largest_topics(times.totals.items(), MOST_TOPICS))
     others = len(times.totals) - len(names)
-    rest = f"{text.plural(others, 'other topic')}" if others else ""
+    rest = f"{others} others" if others else ""
     cells: Counter[tuple[int, str]] = Counter()
     outside = 0
     for (start_ms, topic), row_count in times.in_cells(grid).items():

@@ -242,7 +242,7 @@ def losses(activity: Activity) -> Section:
 def _losses_note(activity: Activity, counts: RangeCounts, *, has_gaps: bool) -> str:
     notes = [] if counts.lost_count else ["No offset was lost."]
     if activity.skipped_count:
-        notes.append(f"{text.plural(activity.skipped_count, 'offset')} were skipped by a moved position.")
+        notes.append(f"A moved position skipped {text.plural(activity.skipped_count, 'offset')}.")
     if has_gaps:
         notes.append(
             "Other offsets without a row are explained: by compaction, transactions, the quarantine."
