@@ -89,6 +89,8 @@ def _print(proposal: Proposal) -> None:
         )
     for path in sorted(found.staged):
         text.say(f"committed but not visible yet, would be published: {path}")
+    for path in sorted(found.taken_away):
+        text.say(f"taken away by a good commit and still visible, would be deleted: {path}")
     for file in found.evidence.missing_files:
         text.say(f"missing: {file.path}, {text.plural(file.row_count, 'row')}")
     for note in found.notes:
@@ -140,6 +142,7 @@ def _document(proposal: Proposal, commit: Commit | None) -> dict[str, Any]:
         "identity_missing": found.identity is None,
         "files_without_commit": [file.path for share in found.evidence.shares for file in share.files],
         "files_to_publish": sorted(found.staged),
+        "files_to_delete": sorted(found.taken_away),
         "missing_files": [file.path for file in found.evidence.missing_files],
         "notes": list(found.notes),
         "row_count": ledger.counts.row_count,

@@ -5,17 +5,17 @@ lost, named, and up to a person. Behind the last offset of which there is a row,
 next run reads what follows from Kafka, and there are no files that it could double.
 """
 
-from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from loader.commits.record import Commit
+from loader.commits.evidence import Evidence, by_partition, common_parts, lost_spans
 from loader.errors import REPAIR, LedgerDamaged
 from loader.formats.arrow_types import columns_of, schema_of
 from loader.formats.evolution import merged
+from loader.planning.covered import Covered, cut
 from loader.records.schema import RAW_SCHEMA
 from loader.values import (
     DataFile,
@@ -30,86 +30,6 @@ from loader.values import (
     united,
 )
 from loader.values.column_types import StructType
-
-
-@dataclass(frozen=True, slots=True)
-class FoundShare:
-    """What one attempt of a committed run loaded of one topic, by the footers of its files.
-
-    ranges      empty where none of the files that tell it is left
-    file_count  how many files there were, 0 where that is not known
-    files       those that are there
-    columns     of their rows; None where these are as Kafka has them
-    """
-
-    run_id: str
-    attempt: str
-    topic: str
-    topic_id: str
-    ranges: tuple[LoadedRange, ...]
-    file_count: int
-    files: tuple[DataFile, ...]
-    columns: StructType | None = None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of its files are there."""
-        return self.file_count == len(self.files)
-
-    @property
-    def claims(self) -> tuple[LoadedRange, ...]:
-        """Its ranges; where they are not known, the offsets from the first to the last row of each file.
-
-        A replay claims nothing: the quarantine, from which its rows are, was loaded by others.
-        """
-        if self.ranges or any(file.is_replay for file in self.files):
-            return self.ranges
-        spans = united(span for file in self.files for span in file.ranges)
-        return tuple(LoadedRange(span, RangeCounts(row_count=span.offset_count), -1, 0) for span in spans)
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is left of a job.
-
-    commits        the good ones, by number
-    shares         of files that no good commit lists
-    missing_files  listed by good commits, and not there with their size; those of a replay can be made again
-    """
-
-    commits: tuple[Commit, ...]
-    shares: tuple[FoundShare, ...]
-    missing_files: tuple[DataFile, ...]
-
-    @property
-    def files(self) -> tuple[DataFile, ...]:
-        """Every file of the job that is there."""
-        missing = {file.path for file in self.missing_files}
-        removed = {path for commit in self.commits for path in commit.removed_files}
-        listed = (file for commit in self.commits for file in commit.files)
-        kept = [file for file in listed if file.path not in missing and file.path not in removed]
-        return (*kept, *(file for share in self.shares for file in share.files))
-
-    @property
-    def claims(self) -> tuple[LoadedRange, ...]:
-        """All ranges that commits and footers say were loaded, sorted. Raises LedgerDamaged for overlaps."""
-        ranges = [loaded for commit in self.commits for loaded in commit.ranges]
-        ranges += [loaded for share in self.shares for loaded in share.claims]
-        ordered = sorted(ranges, key=lambda loaded: loaded.range)
-        _refuse_overlaps(ordered)
-        return tuple(ordered)
-
-    @property
-    def doubtful(self) -> tuple[OffsetRange, ...]:
-        """Claimed ranges of which rows may be missing: those must be counted in the files."""
-        gone = by_partition(united(_lost_spans(self)))
-        partial = {loaded.range for share in self.shares if not share.is_whole for loaded in share.claims}
-        return tuple(
-            loaded.range
-            for loaded in self.claims
-            if loaded.range in partial
-            or any(_common_parts(loaded.range, gone.get(loaded.range.topic_partition, [])))
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +64,8 @@ def rebuild(evidence: Evidence, row_counts: Mapping[OffsetRange, RangeCounts]) -
     claimed: dict[TopicPartition, list[LoadedRange]] = {partition: [] for partition, _ in known}
     for claim in evidence.claims:
         claimed.setdefault(claim.range.topic_partition, []).append(claim)
-    missing = by_partition(united(_lost_spans(evidence)))
+    missing = by_partition(united(lost_spans(evidence)))
+    skipped = by_partition(united(evidence.skipped))
     ranges: list[LoadedRange] = []
     for partition, claims in claimed.items():
         place = known.of(partition)
@@ -155,18 +76,14 @@ def rebuild(evidence: Evidence, row_counts: Mapping[OffsetRange, RangeCounts]) -
         ranges.append(_nothing(OffsetRange(partition.topic, partition.partition, begin, begin)))
         for claim in claims:
             if end < claim.range.start_offset:
-                ranges.append(
-                    _lost(replace(claim.range, start_offset=end, end_offset=claim.range.start_offset))
-                )
+                gap = replace(claim.range, start_offset=end, end_offset=claim.range.start_offset)
+                parts = cut(gap, skipped)
+                ranges += (_lost(part) for part, is_skipped in parts if not is_skipped)
             ranges.append(_counted(claim, row_counts.get(claim.range), missing.get(partition, [])))
             end = claim.range.end_offset
     joined = merge_adjacent(ranges)
-    return RebuiltLedger(_position(joined, known, topic_ids), joined, evidence.files, _columns(evidence))
-
-
-def _lost_spans(evidence: Evidence) -> Iterator[OffsetRange]:
-    """Where rows of missing files lie that are nowhere else."""
-    return (span for file in evidence.missing_files if not file.is_replay for span in file.ranges)
+    position = _position(joined, known, topic_ids, skipped)
+    return RebuiltLedger(position, joined, evidence.files, _columns(evidence))
 
 
 def _columns(evidence: Evidence) -> dict[str, StructType]:
@@ -206,19 +123,6 @@ def _topic_ids(evidence: Evidence) -> dict[str, str]:
     return {name: ids.pop() for name, ids in found.items()}
 
 
-def _refuse_overlaps(ordered: Sequence[LoadedRange]) -> None:
-    last: LoadedRange | None = None
-    for loaded in ordered:
-        if last is not None and last.range.overlaps(loaded.range):
-            raise LedgerDamaged(
-                f"{last.range} and {loaded.range} are both said to be loaded: rows may be there twice."
-                " Nothing was written. Move the files of one of them away.",
-                [REPAIR],
-            )
-        if loaded.range.offset_count:
-            last = loaded
-
-
 def _held_count(counts: RangeCounts) -> int:
     """How many offsets are in files: those of rows, and of records in the quarantine."""
     return counts.row_count + counts.quarantined_count
@@ -247,7 +151,7 @@ def _counted(claim: LoadedRange, found: RangeCounts | None, missing: Sequence[Of
     )
     if held == claimed:
         return replace(claim, counts=counts)
-    spans = [*_common_parts(claim.range, missing)]
+    spans = [*common_parts(claim.range, missing)]
     where = united([*claim.lost_ranges, *spans]) if spans else [claim.range]
     return replace(claim, counts=counts, lost_ranges=tuple(where))
 
@@ -260,34 +164,25 @@ def _lost(gap: OffsetRange) -> LoadedRange:
     return LoadedRange(gap, RangeCounts(lost_count=gap.offset_count), -1, 0, lost_ranges=(gap,))
 
 
-def _position(ranges: Iterable[LoadedRange], known: Position, topic_ids: Mapping[str, str]) -> Position:
+def _position(
+    ranges: Iterable[LoadedRange], known: Position, topic_ids: Mapping[str, str], skipped: Covered
+) -> Position:
     places: defaultdict[str, dict[int, PartitionPosition]] = defaultdict(dict)
-    for loaded in ranges:
-        before = known.of(loaded.range.topic_partition)
-        is_same = before is not None and before.next_offset == loaded.range.end_offset
-        epoch = before.leader_epoch if before is not None and is_same else loaded.leader_epoch
-        places[loaded.range.topic][loaded.range.partition] = PartitionPosition(loaded.range.end_offset, epoch)
+    for loaded in ranges:  # of a partition the last one stays
+        place = _place(loaded, known.of(loaded.range.topic_partition), skipped)
+        places[loaded.range.topic][loaded.range.partition] = place
     return Position({name: TopicPosition(topic_ids[name], each) for name, each in sorted(places.items())})
 
 
-def _common_parts(wanted: OffsetRange, united: Sequence[OffsetRange]) -> Iterator[OffsetRange]:
-    """What of a range lies in others of its partition, which are sorted and apart from each other."""
-    for number in range(bisect_right(united, wanted.start_offset, key=_end_offset), len(united)):
-        other = united[number]
-        start_offset = max(wanted.start_offset, other.start_offset)
-        end_offset = min(wanted.end_offset, other.end_offset)
-        if start_offset >= end_offset:
-            return
-        yield replace(wanted, start_offset=start_offset, end_offset=end_offset)
-
-
-def _end_offset(span: OffsetRange) -> int:
-    return span.end_offset
-
-
-def by_partition(spans: Iterable[OffsetRange]) -> dict[TopicPartition, list[OffsetRange]]:
-    """The ranges of each partition: a long ledger has too many to compare each with each."""
-    found: defaultdict[TopicPartition, list[OffsetRange]] = defaultdict(list)
-    for span in spans:
-        found[span.topic_partition].append(span)
-    return dict(found)
+def _place(last: LoadedRange, known: PartitionPosition | None, skipped: Covered) -> PartitionPosition:
+    """Where a partition stands behind its last range; where a person moved it, it stays."""
+    end_offset = last.range.end_offset
+    if known is not None and known.next_offset == end_offset:
+        return PartitionPosition(end_offset, known.leader_epoch)
+    if known is not None and known.reached_offset is not None and known.next_offset < end_offset:
+        return PartitionPosition(known.next_offset, known.leader_epoch, end_offset)
+    if known is not None and known.next_offset > end_offset:
+        between = replace(last.range, start_offset=end_offset, end_offset=known.next_offset)
+        if all(is_skipped for _, is_skipped in cut(between, skipped)):
+            return PartitionPosition(known.next_offset, known.leader_epoch)
+    return PartitionPosition(end_offset, last.leader_epoch)

@@ -163,7 +163,7 @@ class _Chain:
         else:
             self._prove_again(version, loaded, known)
         if commit.operation != "backfill":
-            if known.next_offset < wanted.start_offset:
+            if known.next_offset < wanted.start_offset and commit.operation != "repair":
                 hole = OffsetRange(wanted.topic, wanted.partition, known.next_offset, wanted.start_offset)
                 self._tell_hole(hole, f"commit {version}")
             known.next_offset = max(known.next_offset, wanted.end_offset)
@@ -208,6 +208,9 @@ class _Chain:
             self._position = stated
         if commit.operation == "set_position":
             self._position = _moved(self._position, stated)
+        if commit.operation == "repair":  # what a person skipped is in none of its ranges; what is lost, is
+            self._position = stated
+        if commit.operation in ("set_position", "repair"):
             for partition, place in stated:
                 if partition in self.ledger.partitions:
                     self.ledger.partitions[partition].next_offset = place.next_offset

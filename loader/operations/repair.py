@@ -2,9 +2,9 @@
 
     survey -> propose -> (a person agrees) -> stage -> publish what waits -> identity -> begin there -> commit
 
-Nothing is deleted, and no commit is changed: the ledger begins anew with the repair's number, which no other
-commit ever had. That number is marked as the first before there is a commit of it, so that runs stop at the
-ledger until all is done.
+Nothing is deleted but what a good commit took away, and no commit is changed: the ledger begins anew with
+the repair's number, which no other commit ever had. That number is marked as the first before there is a
+commit of it, so that runs stop at the ledger until all is done.
 """
 
 from collections.abc import Callable
@@ -96,12 +96,15 @@ def write_repair(
         position=proposal.ledger.position,
         ranges=proposal.ledger.ranges,
         files=proposal.ledger.files,
+        removed_files=proposal.survey.taken_away,
         columns=proposal.ledger.columns,
         started_at_ms=ticket.started_at_ms,
     )
     log.mark_first(commit.version)
     _refuse_other_commits(log, proposal)  # one may have been faster than the mark, which stops all later ones
     log.append(commit)
+    for path in commit.removed_files:
+        job.storage.delete(path)
     log.mark_published(commit.version)
     export_offsets(job, commit)
     job.storage.delete(layout.run_folder(job.name, ticket.run_id))

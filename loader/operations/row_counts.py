@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from loader.commits.rebuild import Evidence, by_partition
+from loader.commits.evidence import Evidence, by_partition
 from loader.errors import REPAIR, LedgerDamaged, UnreadableFile
 from loader.operations.job import Job
 from loader.tables.offsets import read_offsets
 from loader.tables.opening import opened
+from loader.tables.seen_offsets import SeenOffsets
 from loader.values import OffsetRange, RangeCounts
 
 
@@ -15,11 +16,16 @@ def count_rows(job: Job, evidence: Evidence, staged: Mapping[str, str]) -> dict[
 
     staged  where files lie that are not published yet, by their paths
 
-    Raises LedgerDamaged where a file that must be counted cannot be read.
+    Takes a bit of memory for each offset of these ranges. Raises LedgerDamaged where a file that must be
+    counted cannot be read, and where files hold the same rows.
     """
     counts = dict.fromkeys(evidence.doubtful, RangeCounts())
+    seen = {wanted: SeenOffsets(wanted.start_offset, wanted.end_offset) for wanted in counts}
+    doubled: dict[str, str] = {}
     doubtful = by_partition(counts)
-    for file in evidence.files:
+    # A kill can leave older files beside those that their rows were written again to: the older are named.
+    rewritten = {file.path: file for file in evidence.rewritten}
+    for file in {**rewritten, **{file.path: file for file in evidence.files}}.values():
         if file.is_replay:
             continue  # its records are counted in the quarantine
         in_question = {
@@ -40,6 +46,9 @@ def count_rows(job: Job, evidence: Evidence, staged: Mapping[str, str]) -> dict[
                             )
                             name = "quarantined_count" if file.is_quarantine else "row_count"
                             counts[wanted] += RangeCounts(**{name: int(inside.sum())})
+                            again = seen[wanted].mark(rows.offsets[inside])
+                            if len(again):
+                                doubled[file.path] = f"{wanted.topic_partition} at offset {again[0]}"
         except UnreadableFile as error:
             raise LedgerDamaged(
                 f"the rows of {file.path} must be counted, since other files with offsets of its ranges are"
@@ -47,4 +56,12 @@ def count_rows(job: Job, evidence: Evidence, staged: Mapping[str, str]) -> dict[
                 " move it away: its rows are lost then.",
                 [REPAIR],
             ) from error
+    if doubled:
+        path, place = next(iter(doubled.items()))
+        raise LedgerDamaged(
+            f"{len(doubled)} of the files hold rows that others hold too, as {path} that of {place}. Nothing"
+            " was written. Move these files away, to where no reader looks, and keep them until the repaired"
+            f" ledger is verified: {', '.join(sorted(doubled))}.",
+            [REPAIR],
+        )
     return counts

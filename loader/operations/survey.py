@@ -9,17 +9,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
+from loader.commits.evidence import Evidence, FoundShare, by_partition
 from loader.commits.identity import JobIdentity, read_identity
 from loader.commits.log import CommitLog
 from loader.commits.markers import read_marker
-from loader.commits.rebuild import Evidence, FoundShare, by_partition
 from loader.commits.record import Commit
 from loader.errors import REPAIR, LedgerDamaged, PathNotFound, UnreadableFile
 from loader.operations.job import Job
 from loader.operations.plan import read_ledger
 from loader.operations.row_counts import count_rows
 from loader.tables.footers import Footer, read_footer
-from loader.values import DataFile, OffsetRange, RangeCounts, layout
+from loader.values import DataFile, LoadedRange, OffsetRange, RangeCounts, layout
 
 STAGED_NAME = re.compile(rb'"staged_name":"([^"]+)"')
 
@@ -34,6 +34,7 @@ class Survey:
     problem     what makes a run stop at this ledger, None where nothing does
     evidence    of what was loaded
     staged      files of committed runs that are not published yet: where each lies, by its path
+    taken_away  published files that good commits took away: whoever did so was killed before they were gone
     row_counts  of each doubtful range, how many rows and quarantined records of it the files hold
     owners      job id and cluster id, as commits and files give them
     notes       files that are not of this job, or not readable
@@ -45,6 +46,7 @@ class Survey:
     problem: LedgerDamaged | None
     evidence: Evidence
     staged: Mapping[str, str]
+    taken_away: tuple[str, ...]
     row_counts: Mapping[OffsetRange, RangeCounts]
     owners: frozenset[tuple[str, str]]
     notes: tuple[str, ...]
@@ -76,14 +78,17 @@ def survey(job: Job) -> Survey:
     waiting = [footer for footer in waiting if footer.named_path not in published]
     named = _named_in(job, damaged)
     shares = _shares(commits, footers, waiting, named, staged)
-    evidence = Evidence(tuple(commits), tuple(shares), missing)
+    problem = _problem(job, commits)
+    carried = _carried(job, commits, published) if damaged or problem is not None else ()
+    evidence = Evidence(tuple(commits), tuple(shares), missing, tuple(carried))
     return Survey(
         identity=_identity(job),
         numbers=tuple(numbers),
         damaged=damaged,
-        problem=_problem(job, commits),
+        problem=problem,
         evidence=evidence,
         staged=staged,
+        taken_away=tuple(path for commit in commits for path in commit.removed_files if path in published),
         row_counts=count_rows(job, evidence, staged),
         owners=frozenset(
             [(commit.job_id, commit.cluster_id) for commit in commits]
@@ -207,6 +212,19 @@ def _read_footers(job: Job, sizes: Mapping[str, int]) -> tuple[list[Footer], lis
     return footers, notes
 
 
+def _carried(job: Job, commits: Iterable[Commit], published: Mapping[str, int]) -> Iterator[LoadedRange]:
+    """Of which loads the good commits hold rows that were in files of others: those may be lost."""
+    written = {
+        file.path: published[file.path]
+        for commit in commits
+        if commit.removed_files
+        for file in commit.files
+        if file.path in published
+    }
+    for footer in _read_footers(job, written)[0]:
+        yield from footer.carried
+
+
 def _without_copies(
     footers: Iterable[Footer], notes: Iterable[str], known_paths: Set[str]
 ) -> tuple[list[Footer], list[str]]:
@@ -252,7 +270,7 @@ def _shares(
     claimed = by_partition(loaded.range for commit in commits for loaded in commit.ranges)
     for key, footers in sorted(by_attempt.items(), key=lambda each: (each[0] not in accepted, each[0])):
         share = _share(footers)
-        ranges = [loaded.range for loaded in share.claims]
+        ranges = share.claimed
         if key not in accepted and (
             not share.is_whole
             or any(each.overlaps(other) for each in ranges for other in claimed.get(each.topic_partition, ()))
@@ -277,6 +295,7 @@ def _share(footers: Sequence[Footer]) -> FoundShare:
         files=tuple(
             replace(each.file, path=each.named_path) if _is_staged(each) else each.file for each in footers
         ),
+        carried=tuple({each.range: each for footer in footers for each in footer.carried}.values()),
         columns=next((footer.columns for footer in footers if footer.columns is not None), None),
     )
 

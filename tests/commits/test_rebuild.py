@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.commits.rebuild import Evidence, FoundShare, RebuiltLedger, rebuild
+from loader.commits.evidence import Evidence, FoundShare
+from loader.commits.rebuild import RebuiltLedger, rebuild
 from loader.commits.record import Commit
 from loader.errors import LedgerDamaged
 from loader.records.schema import RAW_SCHEMA
