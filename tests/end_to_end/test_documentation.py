@@ -67,6 +67,7 @@ SAYS = {
     "kafka-loader backfill orders.toml --topic orders --from 2h": r"rows of 8 offsets are replaced",
     "kafka-loader compact orders.toml": r"\ncommitted version \d+: 2 files became 1",
     "kafka-loader repair orders.toml": r"^nothing to repair: ",
+    "kafka-loader report orders.toml": r"page about commits 1 to 3 of job orders: \S*report\.html",
     "kafka-loader history diff orders.toml 1 2": r"orders-0",
     "kafka-loader groups --config orders.toml": r"orders-loader",
     "kafka-loader groups show orders-loader --config orders.toml": r"orders-0",
@@ -279,3 +280,17 @@ def test_the_pipe_that_the_readme_names_copies_records_byte_for_byte(
     expected = [replace(record, topic=copy) for record in read_by_librdkafka(kafka, topic)]
     assert_same_records(read_by_librdkafka(kafka, copy), expected)
     assert len(expected) == len(sent)
+
+
+def test_the_tree_of_what_is_written_is_what_a_job_wrote(world: World) -> None:
+    (tree,) = (block.text for block in PAGES["README.md"].blocks() if "└── " in block.text)
+    assert world.run("kafka-loader complete orders.toml --mark").status == 0
+    folders: list[str] = []
+    paths = []
+    for line in tree.replace("_quarantine/flights", "_quarantine/orders").splitlines()[1:]:
+        before, _, name = line.partition("── ")
+        folders[(len(before) - 1) // 4 :] = [re.sub(r"<[^>]+>|\d+|…$", "*", name.split()[0].rstrip("/"))]
+        paths.append("/".join(folders))
+
+    assert len(paths) > 10
+    assert [path for path in paths if not list(world.destination.glob(path))] == []
