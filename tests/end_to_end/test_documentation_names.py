@@ -1,6 +1,7 @@
 """What the pages name is there: commands and options, links, files, modules; and what there is, they name."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,26 @@ def test_every_option_is_explained_by_the_help_of_its_command(command: str) -> N
         assert not names or getattr(parameter, "help", None), names
 
 
+def test_every_command_takes_json_as_the_readme_says() -> None:
+    assert "Every command takes `--json`" in PAGES["README.md"].text
+
+    without = {name for name, each in COMMANDS.items() if "--json" not in options_of(each)}
+    assert without == {name for name, each in COMMANDS.items() if hasattr(each, "commands")}
+
+
+def test_extras_that_the_pages_install_are_extras_of_the_project() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    named = [
+        extra
+        for page in PAGES.values()
+        for found in re.findall(rf"'(?:\.|{project['name']})\[([a-z,]+)\]'", page.text)
+        for extra in found.split(",")
+    ]
+
+    assert {*named} - {*project["optional-dependencies"]} == set()
+    assert "query" in named
+
+
 def mentions() -> Iterator[Snippet]:
     """What pages say of commands and do not give to type: `kafka-loader verify`, `run --json`, comments."""
     for page in PAGES.values():
@@ -71,7 +92,7 @@ def mentions() -> Iterator[Snippet]:
                     yield Snippet(block.page, number, "", " ".join(words))
 
 
-@pytest.mark.parametrize("mention", mentions(), ids=str)
+@pytest.mark.parametrize("mention", [*mentions()], ids=str)
 def test_a_command_that_a_page_speaks_of_exists_with_its_options(mention: Snippet) -> None:
     name, *rest = mention.text.split()
     if rest and f"{name} {rest[0]}" in COMMANDS:
