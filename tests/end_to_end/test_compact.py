@@ -77,11 +77,15 @@ def job(topic: str, new_job: NewJobFunction) -> Job:
     return job
 
 
-def test_small_files_of_an_hour_become_one_with_the_same_rows_and_then_nothing_is_left_to_do(
+def test_small_files_of_an_hour_become_one_with_the_same_rows_as_a_dry_run_has_shown_and_then_no_more(
     kafka: KafkaCluster, topic: str, job: Job
 ) -> None:
     position = commits(job)[-1]["position"]
-    old = published_paths(job.folder)
+    old, before = published_paths(job.folder), job.folder.paths()
+    shown = kafka_loader("compact", str(job.config), "--dry-run")
+    dry = compacted(job, "--dry-run")
+    unknown = kafka_loader("compact", str(job.config), "--topic", "no-such")
+    assert job.folder.paths() == before
 
     document = compacted(job)
     again = compacted(job)
@@ -95,6 +99,10 @@ def test_small_files_of_an_hour_become_one_with_the_same_rows_and_then_nothing_i
     assert sorted(each["path"] for each in newest["files"]) == published_paths(job.folder)
     told = [(each["folder"], each["file_count"], each["new_file_count"]) for each in document["folders"]]
     assert told == [(f"{topic}/{TEN}", 3, 1), (f"{topic}/{ELEVEN}", 2, 1)]
+    assert [each | {"new_size_bytes": None} for each in document["folders"]] == dry["folders"]
+    assert (dry["committed"], dry["new_size_bytes"]) == (False, None)
+    assert (shown.status, "would merge 5 files" in shown.output, TEN in shown.output) == (0, True, True)
+    assert (unknown.status, "no-such: job job has not loaded it" in unknown.errors) == (2, True)
     assert (document["row_count"], document["version"]) == (30, 4)
     assert (again["committed"], again["folders"]) == (False, [])
     assert leftovers(job.folder) == []
@@ -102,22 +110,6 @@ def test_small_files_of_an_hour_become_one_with_the_same_rows_and_then_nothing_i
     proof = proven(job)
     assert (proof["row_count"], proof["file_count"]) == (30, 2)
     assert [(each["partition"], each["row_count"]) for each in proof["partitions"]] == [(0, 20), (1, 10)]
-
-
-def test_a_dry_run_tells_what_would_be_merged_and_writes_nothing(topic: str, job: Job) -> None:
-    before = job.folder.paths()
-
-    ended = kafka_loader("compact", str(job.config), "--dry-run")
-    document = compacted(job, "--dry-run")
-
-    assert ended.status == 0
-    assert "would merge 5 files" in ended.output
-    assert f"{topic}/{TEN}" in ended.output
-    assert [(each["file_count"], each["new_file_count"]) for each in document["folders"]] == [(3, 1), (2, 1)]
-    assert (document["committed"], document["new_size_bytes"]) == (False, None)
-    unknown = kafka_loader("compact", str(job.config), "--topic", "no-such")
-    assert (unknown.status, "no-such: job job has not loaded it" in unknown.errors) == (2, True)
-    assert job.folder.paths() == before
 
 
 def test_hours_that_are_not_closed_and_other_topics_are_left_alone(

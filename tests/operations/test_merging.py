@@ -58,7 +58,7 @@ def test_many_files_become_one_in_rounds_with_few_open_at_a_time(
         open_count -= 1
 
     monkeypatch.setattr("loader.tables.merged_rows.opened", counted)
-    pieces = pieces_of(job, 70)
+    pieces = pieces_of(job, 40, 3)
     told: list[str] = []
     one_at_a_time = dataclasses.replace(
         merger(job, lambda group: told.extend(piece.file.path for piece in group if not piece.is_staged)),
@@ -68,7 +68,7 @@ def test_many_files_become_one_in_rounds_with_few_open_at_a_time(
     merged = one_at_a_time.merge(pieces)
 
     (file,) = merged.files
-    assert read(job, staged(file)).cast(RAW_SCHEMA) == pa.Table.from_batches([rows(350)])
+    assert read(job, staged(file)).cast(RAW_SCHEMA) == pa.Table.from_batches([rows(120)])
     assert most_open == 32
     assert {each.path for each in merged.removed} == {piece.file.path for piece in pieces}
     assert sorted(told) == sorted(piece.file.path for piece in pieces)
