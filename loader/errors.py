@@ -16,6 +16,7 @@ from loader.values.choices import (
     CORRECT_FORMAT as CORRECT_FORMAT,
     LEAVE_OUT as LEAVE_OUT,
     LOAD_APART as LOAD_APART,
+    LOAD_LATER as LOAD_LATER,
     RECORD_LOSS as RECORD_LOSS,
     RENAME_FIELD as RENAME_FIELD,
     REPAIR as REPAIR,
@@ -194,17 +195,29 @@ class PersonDecides(LoaderError):
 
 
 class OffsetsExpired(PersonDecides):
-    """Retention or DeleteRecords removed records that no load had reached yet."""
+    """Retention or DeleteRecords removed records that no load had reached yet, or was to load again.
 
-    def __init__(self, wanted: OffsetRange, log_start_offset: int) -> None:
+    is_set_back  whether a person has set the position back: what was loaded of these offsets is still there
+    """
+
+    def __init__(self, wanted: OffsetRange, log_start_offset: int, is_set_back: bool = False) -> None:
         lost_end_offset = min(log_start_offset, wanted.end_offset)
         lost = OffsetRange(wanted.topic, wanted.partition, wanted.start_offset, lost_end_offset)
-        super().__init__(
-            f"{wanted}: Kafka's log now starts at {log_start_offset}, so {lost.offset_count} offsets were"
-            " deleted before they were loaded. Nothing of this topic was committed. Raise retention.ms or"
-            " load more often.",
-            [ACCEPT_LOSS, LEAVE_OUT],
-        )
+        deleted = f"so {lost.offset_count} offsets were deleted"
+        told = f"{wanted}: Kafka's log now starts at {log_start_offset}, {deleted}"
+        if is_set_back:
+            super().__init__(
+                f"{told} since the position was set back. Nothing of this topic was committed; rows of these"
+                " offsets that were loaded before are untouched. Set the position of"
+                f" {wanted.topic_partition} to {log_start_offset} or behind.",
+                [UNDO_POSITION, ACCEPT_LOSS, LEAVE_OUT],
+            )
+        else:
+            super().__init__(
+                f"{told} before they were loaded. Nothing of this topic was committed. Raise retention.ms or"
+                " load more often.",
+                [ACCEPT_LOSS, LEAVE_OUT],
+            )
         self.wanted, self.log_start_offset, self.lost = wanted, log_start_offset, lost
 
 
@@ -216,6 +229,7 @@ class BackfillExpired(PersonDecides):
             f"{loaded}: rows of the asked time are of offsets that Kafka no longer holds: its log now starts"
             f" at {log_start_offset}. Nothing was changed: loaded again, they would be gone. Ask for a later"
             f" time, or for the offsets of {loaded.topic_partition} from {log_start_offset} on.",
+            [LOAD_LATER],
         )
         self.loaded, self.log_start_offset = loaded, log_start_offset
 

@@ -66,6 +66,7 @@ def plan_topic(
                 raise LogDiverged(bounds.of(number), start_offset, place.leader_epoch, epoch_end)
         wanted = OffsetRange(bounds.name, number, start_offset, max(start_offset, end_offset))
         if start_offset < partition.log_start_offset and not loss_allowed:
-            raise OffsetsExpired(wanted, partition.log_start_offset)
+            is_set_back = place is not None and place.reached_offset is not None
+            raise OffsetsExpired(wanted, partition.log_start_offset, is_set_back)
         planned.append(PlannedPartition(wanted, partition, place is None))
     return tuple(planned)

@@ -29,6 +29,9 @@ COMPARE = Choice("see which loaded rows Kafka still has", "kafka-loader verify C
 UNDO_POSITION = Choice(
     "set the position to where it stood before", 'kafka-loader position undo CONFIG --reason "…"'
 )
+LOAD_LATER = Choice(
+    "load again what Kafka still holds", "kafka-loader backfill CONFIG --topic TOPIC --from OFFSET"
+)
 REPAIR = Choice(
     "rebuild the ledger from what is published: shows what it finds, and asks", "kafka-loader repair CONFIG"
 )

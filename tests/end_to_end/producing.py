@@ -108,6 +108,13 @@ def ends_of(kafka: KafkaCluster, topic: str, partition: int = 0) -> Ends:
     return Ends(end(IsolationLevel.READ_COMMITTED), end(IsolationLevel.READ_UNCOMMITTED))
 
 
+def delete_records(kafka: KafkaCluster, topic: str, before_offset: int) -> None:
+    """Let the first partition begin at an offset, as retention would."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
+    for future in admin.delete_records([TopicPartition(topic, 0, before_offset)]).values():
+        future.result(30)
+
+
 def wait_for_ends(kafka: KafkaCluster, topic: str, expected: Ends, partition: int = 0) -> None:
     """Return when a partition ends there: a transaction's markers are written after its commit returned."""
     wait_until(

@@ -7,8 +7,6 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from loader.cli import process
 from loader.config.starts import Earliest, Latest
@@ -26,7 +24,17 @@ from .exactly_once import leftovers
 from .folders import Folder, published_paths
 from .jobs import Ended, Job, kafka_loader
 from .oracle import read_by_librdkafka
-from .producing import HOUR_MS, T0_MS, Message, messages, produce, transactional_producer
+from .producing import (
+    HOUR_MS,
+    T0_MS,
+    Ends,
+    Message,
+    delete_records,
+    messages,
+    produce,
+    transactional_producer,
+    wait_for_ends,
+)
 from .records import assert_same_records, offsets_of
 from .test_position import assert_proven, commits, moved, places
 
@@ -155,12 +163,6 @@ def test_what_was_quarantined_becomes_rows_by_what_the_job_file_says_today(
     assert (proof["row_count"], proof["quarantined_count"]) == (4 + 5, 3)
 
 
-def delete_records(kafka: KafkaCluster, topic: str, before_offset: int) -> None:
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
-    for future in admin.delete_records([TopicPartition(topic, 0, before_offset)]).values():
-        future.result(30)
-
-
 @pytest.mark.parametrize(
     ("options", "status", "told"),
     [
@@ -224,6 +226,7 @@ def test_a_row_whose_record_is_gone_stays_though_kafka_has_as_many_others(
     producer.produce(topic, b"value", partition=0, timestamp=T0_MS)
     producer.flush(60)
     producer.abort_transaction(60)
+    wait_for_ends(kafka, topic, Ends(3, 3))
     produce(kafka, topic, messages(1, first=3))
     first = new_job(topic)
     first.run()

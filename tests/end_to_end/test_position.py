@@ -15,7 +15,7 @@ from .conftest import NewJobFunction
 from .folders import LocalFolder, commit_paths, published_paths
 from .jobs import Ended, Job, kafka_loader
 from .oracle import read_by_librdkafka
-from .producing import HOUR_MS, T0_MS, messages, produce
+from .producing import HOUR_MS, T0_MS, delete_records, messages, produce
 from .records import assert_same_records
 
 YES = ("--yes", "--json", "--reason", "the schema was wrong")
@@ -224,6 +224,23 @@ def test_a_time_is_the_first_record_of_it(job: Job, topic: str) -> None:
     document = moved(job, "set", "--topic", topic, "--to", "2024-02-29T11:00:00Z")
 
     assert [(each["partition"], each["to_offset"]) for each in document["partitions"]] == [(0, 20)]
+
+
+def test_records_that_kafka_deleted_since_a_rewind_are_not_called_lost(
+    kafka: KafkaCluster, job: Job, topic: str
+) -> None:
+    before = job.records()
+    moved(job, "rewind", "--topic", topic, "--by", "8")
+    delete_records(kafka, topic, 25)
+
+    ended = job.try_run()
+    moved(job, "set", "--topic", topic, "--partition", "0", "--to", "earliest")
+    job.run()
+
+    assert ended.status == 4
+    assert "so 3 offsets were deleted since the position was set back" in ended.output
+    assert_same_records(job.records(), before)
+    assert_proven(job)
 
 
 def test_a_run_that_was_faster_keeps_its_position(kafka: KafkaCluster, job: Job, topic: str) -> None:

@@ -19,6 +19,9 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "LedgerDamaged": ("commit 7 is missing, nothing lost", (errors.RUN_AGAIN, errors.REPAIR)),
     "FetchStalled": (RANGE, 120.0, "waiting because broker 1 is away"),
     "OffsetsExpired": (RANGE, 180),
+    "BackfillExpired": (RANGE, 180),
+    "ReplacedRecordsGone": (RANGE, 40, 30),
+    "SnapshotGone": (7, "orders/a.parquet"),
     "TopicRecreated": ("orders", "id-1", "id-2"),
     "TopicVanished": ("orders", True),
     "ClusterChanged": ("c-1", "c-2"),
@@ -91,7 +94,7 @@ def test_where_a_person_decides_each_choice_comes_with_its_command(kind: type[er
 
 @pytest.mark.parametrize(
     "kind",
-    [getattr(errors, name) for name in sorted(ARGUMENTS) if name != "ConfigError"],
+    [getattr(errors, name) for name in sorted(ARGUMENTS) if name not in ("ConfigError", "SnapshotGone")],
     ids=str,
 )
 def test_an_error_that_words_itself_says_what_is_safe(kind: type[LoaderError]) -> None:
@@ -111,6 +114,7 @@ def test_a_failure_travels_inside_a_result() -> None:
 def test_an_expired_range_counts_what_was_lost() -> None:
     assert "so 80 offsets were deleted" in str(errors.OffsetsExpired(RANGE, 180))
     assert "so 150 offsets were deleted" in str(errors.OffsetsExpired(RANGE, 900))
+    assert "deleted since the position was set back" in str(errors.OffsetsExpired(RANGE, 180, True))
 
 
 def test_every_problem_of_a_config_is_told_with_its_file() -> None:
