@@ -1,197 +1,20 @@
-"""What a load can fail with, sorted by what the caller can do about it.
+"""Errors where going on would lose or double records, each with the choices: exit status 4."""
 
-Every class has an exit status: 1 a bug, 2 fix the command or the config, 3 run again later,
-4 a person decides, 5 superseded by another run.
-"""
+from collections.abc import Sequence
 
-import copyreg  # noqa: I001  choices are exported from here too, next to the errors that offer them
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
-
+from loader.errors.base import PersonDecides
 from loader.values import OffsetRange, TopicPartition
 from loader.values.choices import (
-    ACCEPT_LOSS as ACCEPT_LOSS,
-    ALLOW_BAD as ALLOW_BAD,
-    COMPARE as COMPARE,
-    CORRECT_FORMAT as CORRECT_FORMAT,
-    LEAVE_OUT as LEAVE_OUT,
-    LOAD_APART as LOAD_APART,
-    LOAD_LATER as LOAD_LATER,
-    RECORD_LOSS as RECORD_LOSS,
-    RENAME_FIELD as RENAME_FIELD,
-    REPAIR as REPAIR,
-    RUN_AGAIN as RUN_AGAIN,
-    UNDO_POSITION as UNDO_POSITION,
-    Choice as Choice,
+    ACCEPT_LOSS,
+    COMPARE,
+    LEAVE_OUT,
+    LOAD_APART,
+    LOAD_LATER,
+    RENAME_FIELD,
+    RUN_AGAIN,
+    UNDO_POSITION,
+    Choice,
 )
-
-
-class LoaderError(Exception):
-    """Base of every error this package raises on purpose."""
-
-    exit_status: ClassVar[int] = 1
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Default pickling calls __init__ with the finished message, and fails for subclasses.
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
-
-
-def gravest_exit_status(errors: Iterable[Exception], some_unanswered: bool) -> int:
-    """The exit status for several errors: a bug before a person decides, before fix it, before run again.
-
-    some_unanswered  whether partitions gave no answer this time: alone, that is a reason to run again
-    """
-    found = {RunAgainLater.exit_status} if some_unanswered else set()
-    found |= {error.exit_status if isinstance(error, LoaderError) else 1 for error in errors}
-    return next((status for status in (1, 4, 2, 3) if status in found), 0)
-
-
-class ConfigError(LoaderError):
-    """The command or the config is wrong; nothing was started."""
-
-    exit_status = 2
-
-    def __init__(self, problems: Sequence[str], source: str = "") -> None:
-        where = f"{source}: " if source else ""
-        super().__init__("\n".join(f"{where}{problem}" for problem in problems))
-        self.problems, self.source = tuple(problems), source
-
-
-class UnknownTable(ConfigError, KeyError):
-    """A job has no table of that name."""
-
-    __str__ = Exception.__str__  # a KeyError's own would be the message in quotes
-
-
-class AccessDenied(LoaderError):
-    """Kafka, the file system or the registry refuses this user; config or permissions need a change."""
-
-    exit_status = 2
-
-
-class UnsupportedBroker(LoaderError):
-    """The brokers are too old for what this loader asks of them."""
-
-    exit_status = 2
-
-
-class UnusableSchema(LoaderError):
-    """A schema, of the registry or of a file, that is not there or cannot be understood."""
-
-    exit_status = 2
-
-
-class MalformedInput(LoaderError):
-    """A line or a file that cannot be made records of; what was before it is sent."""
-
-    exit_status = 2
-
-
-class RecordsRefused(LoaderError):
-    """Records that the broker does not take, however often they are sent."""
-
-    exit_status = 2
-
-
-class RunAgainLater(LoaderError):
-    """Something out of reach that is expected to come back; nothing to fix here."""
-
-    exit_status = 3
-
-
-class BrokerUnavailable(RunAgainLater):
-    """No broker answered, or a partition had no leader, until the limit."""
-
-
-class FetchStalled(RunAgainLater):
-    """A range made no progress for the stall timeout."""
-
-    def __init__(self, wanted: OffsetRange, stall_timeout_s: float, waited_for: str) -> None:
-        super().__init__(
-            f"{wanted}: no progress for {stall_timeout_s:g} s, {waited_for}. Nothing of this topic was"
-            " committed; what is in Kafka is safe. Run again; if it repeats, look at the broker's log."
-        )
-        self.wanted, self.stall_timeout_s, self.waited_for = wanted, stall_timeout_s, waited_for
-
-
-class WorkersLost(RunAgainLater):
-    """Worker processes or executors died, so that not every split was loaded."""
-
-
-class RegistryUnavailable(RunAgainLater):
-    """The schema registry did not answer, or answered with a fault of its own, until the limit."""
-
-
-class PushFailed(RunAgainLater):
-    """The push gateway did not take the metrics."""
-
-
-class SchemaNotPlanned(RunAgainLater):
-    """A record is written in a schema that the topic's columns were not planned with, and do not hold."""
-
-    def __init__(self, schema_id: int, problem: str = "") -> None:
-        super().__init__(
-            f"schema id {schema_id} was registered since this run was planned, and its records have what no"
-            f" column of this run holds{problem}. Nothing of this topic was committed. Run again. If it"
-            " repeats, the schema belongs to another subject than the one that the columns are made of: see"
-            " `subject` of the topic's format."
-        )
-        self.schema_id, self.problem = schema_id, problem
-
-
-class StorageUnavailable(RunAgainLater):
-    """The file system did not answer, or answered with a fault of its own."""
-
-
-class StorageFull(RunAgainLater):
-    """No space or quota left at the destination."""
-
-
-class CommitOutcomeUnknown(RunAgainLater):
-    """The commit's move got no answer and could not be read back: delete none of this run's files."""
-
-
-class SnapshotGone(RunAgainLater):
-    """A later commit moved files of a snapshot, or took them away, while they were read: nothing is wrong."""
-
-    def __init__(self, version: int, path: str) -> None:
-        super().__init__(
-            f"{path} is part of commit {version}, and a later commit has moved it or taken it away since. No"
-            " row is lost: the newest commit has them all. Open the tables again."
-        )
-        self.version, self.path = version, path
-
-
-class PathNotFound(LoaderError):
-    """The path does not exist. An expected answer of a file system; callers decide on it."""
-
-
-class PathExists(LoaderError):
-    """The target exists already and was left as it is."""
-
-
-class UnreadableFile(LoaderError):
-    """Not a Parquet file, or a broken one. Whether that matters, its place in the ledger decides."""
-
-
-class MoveOutcomeUnknown(StorageUnavailable):
-    """A move got no answer: it may have been done. The caller reads back what it needs to know."""
-
-
-class PersonDecides(LoaderError):
-    """Going on would lose or double records, or hide that it happened.
-
-    choices  what a person can decide, each with its command
-    """
-
-    exit_status = 4
-
-    def __init__(self, message: str, choices: Sequence[Choice] = ()) -> None:
-        super().__init__(message)
-        self.choices = tuple(choices)
-
-    def __str__(self) -> str:
-        return "\n  - ".join([super().__str__(), *map(str, self.choices)])
 
 
 class OffsetsExpired(PersonDecides):
@@ -370,22 +193,5 @@ class TooManyBadRecords(PersonDecides):
     """More records of a topic cannot be decoded than it may have."""
 
 
-class CoverageGap(LoaderError):
-    """The manifests do not explain every planned offset: a bug; nothing was committed."""
-
-
 class LedgerDamaged(PersonDecides):
     """The ledger is missing beside data, has a hole, or a commit that cannot be read."""
-
-
-class CommitSuperseded(LoaderError):
-    """Another run committed first; this one left nothing behind."""
-
-    exit_status = 5
-
-    def __init__(self, version: int, run_id: str, other_run_id: str) -> None:
-        super().__init__(
-            f"run {run_id}: run {other_run_id} committed version {version} first. This run committed nothing"
-            " and removed its files; what the other one loaded is complete."
-        )
-        self.version, self.run_id, self.other_run_id = version, run_id, other_run_id
