@@ -101,14 +101,18 @@ class BackfillReport:
 
 
 def plan_backfill(job: Job, asked: Asked, slots: int) -> BackfillPlan:
-    """Work out what would be loaded. Writes nothing; asks the brokers, and reads the whole ledger.
+    """Work out what would be loaded. Asks the brokers, and reads the whole ledger.
+
+    Writes nothing, but finishes publishing the newest commit where its run did not.
 
     slots  how many tasks will run at once
 
-    Raises ConfigError for a topic that the job has not loaded, a place that is not in Kafka's log, or offsets
-    at the position or behind, which are the next run's; BackfillExpired where Kafka no longer holds all of
-    them, and what `read_topic_log` raises.
+    Raises ConfigError for a topic that the job has not loaded or its file does not name, a place that is not
+    in Kafka's log, or offsets at the position or behind, which are the next run's; BackfillExpired where
+    Kafka no longer holds all of them, and what `read_topic_log` raises.
     """
+    if job.config.topic_config(asked.topic) is None:
+        raise ConfigError([f"{asked.topic}: no entry of [[topics]] says what its rows are to be"])
     newest = read_ledger(job)
     if newest is None:
         raise ConfigError([f"job {job.name} has not loaded anything yet; run it first"])

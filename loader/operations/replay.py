@@ -19,7 +19,14 @@ from loader.commits.publish import require_staged
 from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, write_ticket
 from loader.commits.sweep import sweep
-from loader.errors import LedgerDamaged, LoaderError, StorageFull, StorageUnavailable, gravest_exit_status
+from loader.errors import (
+    ConfigError,
+    LedgerDamaged,
+    LoaderError,
+    StorageFull,
+    StorageUnavailable,
+    gravest_exit_status,
+)
 from loader.formats.protocol import SchemaSource
 from loader.formats.quarantine import QUARANTINE_SCHEMA, first_bad_records
 from loader.formats.record_formatter import RecordFormatter
@@ -88,7 +95,9 @@ def replay(
     now_ms: Callable[[], int],
     is_dead: Callable[[RunTicket], bool],
 ) -> ReplayReport:
-    """Decode the waiting records of some topics again, of all by default, and commit those that are good.
+    """Decode the waiting records of some topics again, and commit those that are good.
+
+    topics  by default all that the job file names
 
     new_ticket, now_ms, is_dead  as `operations.load.load` takes them
 
@@ -102,10 +111,15 @@ def replay(
     log = CommitLog(job.storage, job.name)
     # Not what others commit meanwhile: with that, this one could not be the next.
     files = live_files(log.read(version) for version in log.versions() if version <= newest.version)
-    quarantined = [file for file in files if file.is_quarantine and _is_asked(file, topics)]
+    quarantined = [file for file in files if file.is_quarantine and _is_asked(job, file, topics)]
     names = {file.ranges[0].topic for file in quarantined}
     formats = row_formats(job, names, newest.columns, ticket.started_at_ms)
     failures = {topic: errors for topic, errors in formats.failures.items() if topic in names}
+    for topic in names:
+        if job.config.topic_config(topic) is None:
+            failures[topic] = (
+                ConfigError([f"{topic}: no entry of [[topics]] says what its rows are to be"]),
+            )
     try:
         identity = read_identity(job.storage, job.name)
         if identity is None:
@@ -142,8 +156,10 @@ def replay(
     return ReplayReport(ticket.run_id, commit, done, failures)
 
 
-def _is_asked(file: DataFile, topics: Sequence[str]) -> bool:
-    return not topics or file.ranges[0].topic in topics
+def _is_asked(job: Job, file: DataFile, topics: Sequence[str]) -> bool:
+    topic = file.ranges[0].topic
+    # Without an entry, nothing says what the rows of a topic are to be.
+    return topic in topics or (not topics and job.config.topic_config(topic) is not None)
 
 
 class _Topic:

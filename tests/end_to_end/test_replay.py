@@ -113,6 +113,22 @@ def test_records_that_a_backfill_quarantined_between_others_are_replayed_in_thei
     assert problems(verified(job, "--deep")) == []
 
 
+def test_of_a_topic_that_the_job_file_does_not_name_nothing_is_made_other_rows(
+    topic: str, new_topic: NewTopicFunction, new_job: NewJobFunction
+) -> None:
+    new_job(entry(topic, "int")).run()
+    job = new_job(new_topic())
+
+    by_default, named = replayed(job), replayed(job, topic)
+    backfill = ("--topic", topic, "--from", "earliest", "--yes", "--processes", "1")
+    refused = kafka_loader("backfill", str(job.config), *backfill)
+
+    assert (by_default.exit_status, by_default.commit) == (0, None)
+    assert (named.exit_status, named.commit) == (2, None)
+    assert (refused.status, "no entry of [[topics]]" in refused.errors) == (2, True)
+    assert rows_of(job.folder) == expected_rows(with_large=False)
+
+
 def test_of_two_replays_at_once_one_commits_and_the_other_leaves_nothing(
     topic: str, new_job: NewJobFunction
 ) -> None:
