@@ -106,12 +106,13 @@ class Evidence:
             for before, commit in pairwise(self.commits)
             if commit.operation == "set_position" and commit.version == before.version + 1
         )
-        return tuple(
+        moved_over = [
             OffsetRange(partition.topic, partition.partition, known.next_offset, place.next_offset)
             for before, after in moves
             for partition, place in after
             if (known := before.of(partition)) is not None and known.next_offset < place.next_offset
-        )
+        ]
+        return (*moved_over, *(hole for each in self.commits[:1] for hole in _holes(each)))
 
     @property
     def doubtful(self) -> tuple[OffsetRange, ...]:
@@ -128,6 +129,22 @@ class Evidence:
             or loaded.range in settled.doubtful
             or any(common_parts(loaded.range, gone.get(loaded.range.topic_partition, [])))
         )
+
+
+def _holes(commit: Commit) -> Iterator[OffsetRange]:
+    """What a repair knew to be skipped: it leaves that out of its ranges, and tells of all else."""
+    if commit.operation != "repair":
+        return
+    ranges = by_partition(loaded.range for loaded in commit.ranges)
+    for partition, place in commit.position:
+        edges = [edge for each in sorted(ranges.get(partition, ())) for edge in _edges(each)]
+        for end_offset, next_offset in zip(edges[1::2], [*edges[2::2], place.next_offset], strict=True):
+            if end_offset < next_offset:
+                yield OffsetRange(partition.topic, partition.partition, end_offset, next_offset)
+
+
+def _edges(span: OffsetRange) -> tuple[int, int]:
+    return span.start_offset, span.end_offset
 
 
 def lost_spans(evidence: Evidence) -> Iterator[OffsetRange]:

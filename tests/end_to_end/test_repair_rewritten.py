@@ -224,6 +224,10 @@ def test_offsets_that_a_person_skipped_are_neither_lost_nor_loaded_after_a_repai
     assert places(job, topic)["0"]["next_offset"] == 33
     proven(job)
     job.run()
+    lose_the_identity(job)
+    again = repair(job)
+    assert (again.status, again.document["lost_count"]) == (0, 0)
+    assert places(job, topic)["0"]["next_offset"] == 35
     skipped = {*range(20, 26), *range(30, 33)}
     truth = [
         each for each in read_by_librdkafka(kafka, topic) if each.partition or each.offset not in skipped
