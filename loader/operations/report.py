@@ -17,8 +17,8 @@ from loader.operations.outlook import Outlook, look_ahead
 from loader.operations.quarantine import BadKind, count_bad
 from loader.operations.time_grid import grid_over
 
-MOST_CELLS = 72
-"""Of time on a chart."""
+FEWEST_CELLS, MOST_CELLS = 12, 72
+"""Of time on a chart; in between half as many again as commits, so that most cells have one."""
 
 MOST_COMMITS_FOR_KINDS = 2_000
 MOST_RECORDS_FOR_KINDS = 1_000_000
@@ -121,7 +121,8 @@ def _covered(log: CommitLog, ledger: range, stretch: Stretch, now_ms: int) -> ra
 def _activity(log: CommitLog, covered: range) -> Activity:
     oldest, commit = log.read(covered[0]), log.read(covered[-1])
     first_ms, last_ms = sorted((oldest.committed_at_ms, commit.committed_at_ms))
-    activity = Activity(grid_over(first_ms, last_ms, MOST_CELLS))
+    cell_count = min(max(len(covered) * 3 // 2, FEWEST_CELLS), MOST_CELLS)
+    activity = Activity(grid_over(first_ms, last_ms, cell_count))
     while True:
         is_last = commit.version == covered[0]
         before = None

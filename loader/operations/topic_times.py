@@ -14,6 +14,9 @@ MOST_CELLS = 200_000
 STRAY_SHARE = 0.005
 """Of the rows may be left out at either end: one record of the year 1970 must not squeeze all others."""
 
+MUCH_LONGER = 3
+"""So many times as long strays must make the span, or they belong to it."""
+
 
 @dataclass(slots=True)
 class TopicTimes:
@@ -50,9 +53,10 @@ class TopicTimes:
             return None
         times = sorted(by_time)
         most_stray = STRAY_SHARE * sum(by_time.values())
-        return _first_that_matters(times, by_time, most_stray), _first_that_matters(
-            times[::-1], by_time, most_stray
-        )
+        first_ms = _first_that_matters(times, by_time, most_stray)
+        last_ms = _first_that_matters(times[::-1], by_time, most_stray)
+        whole_ms, length_ms = (end + self.grid.width_ms for end in (times[-1] - times[0], last_ms - first_ms))
+        return (first_ms, last_ms) if whole_ms > MUCH_LONGER * length_ms else (times[0], times[-1])
 
     def in_cells(self, grid: TimeGrid) -> Counter[tuple[int, str]]:
         """The same in cells that are as wide or wider."""

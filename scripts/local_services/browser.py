@@ -141,14 +141,9 @@ class Browser:
             raise ServiceError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
-    def picture(self, height: int | None = None) -> bytes:
-        """The page as PNG: what the window shows, or so many px from its top."""
-        size: dict[str, Any] = {"format": "png"}
-        if height is not None:
-            width = self.evaluate("innerWidth")
-            size["clip"] = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
-            size["captureBeyondViewport"] = True
-        return base64.b64decode(self._ask("Page.captureScreenshot", size)["data"])
+    def picture(self) -> bytes:
+        """What the window shows, as PNG."""
+        return base64.b64decode(self._ask("Page.captureScreenshot", {"format": "png"})["data"])
 
     def _taken(self) -> list[dict[str, Any]]:
         events, self._events = self._events, []

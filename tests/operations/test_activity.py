@@ -110,6 +110,16 @@ def test_a_stray_record_of_another_time_does_not_stretch_the_span() -> None:
     assert (last_ms - first_ms) == 4 * DAY_MS
 
 
+def test_hours_with_few_rows_beside_the_others_belong_to_the_span() -> None:
+    times = TopicTimes()
+    for hour in range(10):
+        times.add(file(f"f-{hour}", 1 if hour in (0, 9) else 10_000, folder=f"dt=2026-11-22/hour={hour:02}"))
+
+    first_ms, last_ms = times.span() or (0, 0)
+
+    assert (last_ms - first_ms) == 9 * HOUR_MS
+
+
 def test_many_cells_become_wider_ones_with_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topic_times, "MOST_CELLS", 30)
     times = TopicTimes()

@@ -115,7 +115,8 @@ def number_axis(field: str) -> Spec:
         "axis": {
             "title": None,
             "tickCount": 4,
-            "labelExpr": "datum.value == 0 ? '0' : format(datum.value, '~s')",
+            # ~s alone would call a half 500 thousandths.
+            "labelExpr": "format(datum.value, datum.value < 1 ? '.3~f' : '~s')",
         },
         "scale": {"domainMin": 0, "zero": True, "nice": True},
     }

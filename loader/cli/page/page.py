@@ -108,7 +108,7 @@ def _tiles(report: JobReport, sections: dict[str, Section]) -> list[Tile]:
         Tile("Loaded", sections["volume"].headline, "by these commits", "volume"),
         Tile("Lag", sections["lag"].headline, _lag_note(report), "lag"),
         Tile("Run", sections["duration"].headline, "from begin to commit", "duration"),
-        Tile("Quarantine", sections["quarantine"].headline, "put there by these commits", "quarantine"),
+        Tile("Quarantine", sections["quarantine"].headline, "by these commits", "quarantine"),
         Tile("Lost", sections["losses"].headline, _skipped(activity), "losses"),
         Tile("Slowest split", sections["splits"].headline, "of these commits", "splits"),
     ]

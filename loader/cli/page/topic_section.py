@@ -76,7 +76,8 @@ def topic_hours(report: JobReport, activity: Activity) -> Section:
 def heat_limits(amounts: Sequence[int]) -> list[int]:
     """Up to five rising numbers that part the amounts into classes: above each begins the next."""
     most, classes = max(amounts), len(charts.HEAT_COLOURS)
-    least = max(min(amounts), 1)
+    # A few small amounts, as at the end of a day, must not take the classes away from all others.
+    least = max(sorted(amounts)[len(amounts) // 10], 1)
     limits: list[int] = []
     for number in range(1, classes):
         # By factors, since topics differ by orders of magnitude; where they hardly do, by sums.

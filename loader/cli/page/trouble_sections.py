@@ -76,7 +76,7 @@ def _lag_note(report: JobReport) -> str:
     oldest_ms = max((each.lag_ms or 0 for each in report.outlook.partitions), default=0)
     if not size_bytes and not oldest_ms:
         return "Nothing waits."
-    return f"Wait in Kafka, about {text.size(size_bytes)}; the oldest record is {age(oldest_ms)} old."
+    return f"Waiting in Kafka: about {text.size(size_bytes)}; the oldest record is {age(oldest_ms)} old."
 
 
 def _lag_table(outlook: Outlook) -> Table:
