@@ -12,6 +12,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
 from loader.cli import process
 from loader.commits.publish import is_published
@@ -43,7 +44,7 @@ STEPS = (Step.STAGE, Step.LOAD, Step.CHECK, Step.COMMIT, Step.PUBLISH, Step.SWEE
 
 
 class AnyHistory:
-    """One job of two topics with two partitions each, raw and typed, and the steps that were taken."""
+    """One job of two topics, raw and typed, of two partitions at first; and the steps that were taken."""
 
     def __init__(
         self, kafka: KafkaCluster, new_job: NewJobFunction, raw: str, typed: str, rng: random.Random
@@ -52,6 +53,8 @@ class AnyHistory:
         self.steps: list[str] = []
         self.n_type, self.partition_by = "int", "hour"
         self.truth: dict[Place, Record] = {}
+        self.unread = {raw, typed}
+        self.partition_counts = {raw: 2, typed: 2}
         # Of each record that must be there, whether as a row, or in the quarantine.
         self.is_row: dict[Place, bool] = {}
         self.commit_count = 0
@@ -72,6 +75,7 @@ class AnyHistory:
         steps: Mapping[Callable[[], None], int] = {
             self._produce: 4,
             self._transact: 2,
+            self._grow: 1,
             self._change_job: 2,
             lambda: self._command(self._any_command()): 9,
             self._kill: 3,
@@ -82,8 +86,7 @@ class AnyHistory:
 
     def check(self) -> None:
         """Each record that was loaded is there once, as a row or in the quarantine, and nothing else is."""
-        if not self.truth:
-            self._read_truth()
+        self._read_truth()
         self._follow_commits()
         proof = kafka_loader("verify", str(self._job().config), "--deep", "--json")
         assert proof.status == 0, proof.output
@@ -105,15 +108,15 @@ class AnyHistory:
     # What can happen
 
     def _produce(self) -> None:
-        topic, partition = self._any_topic(), self.rng.randrange(2)
-        count = self.rng.randint(1, 9)
+        topic, count = self._any_topic(), self.rng.randint(1, 9)
+        partition = self.rng.randrange(self.partition_counts[topic])
         self._took(f"produce {count} to {topic}-{partition}")
-        self.truth = {}
         produce(self.kafka, topic, self._messages(topic, partition, count))
+        self.unread.add(topic)
 
     def _transact(self) -> None:
         """Begin a transaction in the raw topic, or end it either way."""
-        self.truth = {}
+        self.unread.add(self.raw)
         if self.open is None:
             self._took("begin a transaction")
             self.open = self._idle or transactional_producer(self.kafka, f"id-of-{self.raw}")
@@ -130,6 +133,17 @@ class AnyHistory:
             return ends.last_stable_offset == ends.high_watermark
 
         wait_until(is_stable, "the markers")
+
+    def _grow(self) -> None:
+        """A topic gets one more partition."""
+        topic = self._any_topic()
+        partition = self.partition_counts[topic]
+        self._took(f"produce 9 to the new {topic}-{partition}")
+        self.partition_counts[topic] += 1
+        admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap_servers, "log_level": 0})
+        admin.create_partitions([NewPartitions(topic, partition + 1)])[topic].result(30)
+        produce(self.kafka, topic, self._messages(topic, partition, 9))
+        self.unread.add(topic)
 
     def _change_job(self) -> None:
         if self.rng.random() < 0.5:
@@ -150,18 +164,20 @@ class AnyHistory:
     def _kill(self) -> None:
         """A command that dies before one of its writes."""
         number = self.rng.randint(1, 30)
-        what = self.rng.choice(["run", "backfill", "replay", "compact"])
-        self._took(f"{what}, killed before write {number}")
         config, topic = self._job().config, self._any_topic()
+        what = self.rng.choice(["run", "backfill", "replay", "compact"])
+        if what == "backfill" and not self._has_come_to(topic, 8):
+            what = "run"
+        self._took(f"{what}, killed before write {number}")
         match what:
             case "run":
                 crashes.killed_before_write(config, number)
             case "backfill":
                 crashes.backfill_killed_before_write(config, topic, number)
-            case "replay":
-                crashes.replay_killed_before_write(config, number)
-            case _:
+            case "compact":
                 crashes.compaction_killed_before_write(config, number)
+            case _:
+                crashes.replay_killed_before_write(config, number)
 
     def _meet(self) -> None:
         """A command that comes while another is at work."""
@@ -204,7 +220,8 @@ class AnyHistory:
                 compact(job, merging, process.new_ticket(merging.newest.version), 1, *how, listener)
 
     def _any_command(self) -> list[str]:
-        topic, number = self._any_topic(), self.rng.choice(["0", "1"])
+        topic = self._any_topic()
+        number = str(self.rng.randrange(self.partition_counts[topic]))
         one = ["--topic", topic, *self.rng.choice([[], ["--partition", number]])]
         low, high = sorted(self.rng.sample(range(25), 2))
         return self.rng.choices(
@@ -234,11 +251,9 @@ class AnyHistory:
     # What must be there
 
     def _read_truth(self) -> None:
-        self.truth = {
-            record.place: record
-            for topic in (self.raw, self.typed)
-            for record in read_by_librdkafka(self.kafka, topic)
-        }
+        for topic in self.unread:
+            self.truth |= {record.place: record for record in read_by_librdkafka(self.kafka, topic)}
+        self.unread.clear()
 
     def _follow_commits(self) -> None:
         paths = commit_paths(self._job().folder)
@@ -277,6 +292,12 @@ class AnyHistory:
                 assert place not in into, f"{place} is there twice"
                 into[place] = row["n"] if "n" in row else row["value"]
         return rows, quarantined
+
+    def _has_come_to(self, topic: str, offset: int) -> bool:
+        """Whether all that a backfill asks for, in each partition that the job has met, was reached."""
+        newest = json.loads(self._job().folder.read(commit_paths(self._job().folder)[-1]))["commit"]
+        places = newest["position"][topic]["partitions"].values()
+        return all(max(place["next_offset"], place.get("reached_offset", 0)) >= offset for place in places)
 
     # Words and dice
 
