@@ -110,6 +110,7 @@ def make_world(kafka: KafkaCluster, folder: Path) -> World:
         {
             "/etc/kafka-loader/": "",
             "/var/lib/node_exporter": str(folder / "node_exporter"),
+            "/srv/www": str(folder / "www"),
             "/tmp/kafka-loader-quickstart": str(folder / "quickstart"),
             "file:///data/kafka": (folder / "destination").as_uri(),
             # Of a job in docs/columns.md: that its name is not the topic's shows which is which.
@@ -123,6 +124,7 @@ def make_world(kafka: KafkaCluster, folder: Path) -> World:
 def _write_jobs(servers: str, folder: Path) -> tuple[Job, Job]:
     (folder / "conf").mkdir(parents=True)
     (folder / "node_exporter").mkdir()
+    (folder / "www").mkdir()
     (folder / "orders.txt").write_text('{"id": 8}\n{"id": 9}\n')
     destination = LocalFolder(folder / "destination")
     orders = {

@@ -59,6 +59,7 @@ RUN_ELSEWHERE = {
     "pip install 'kafka-hadoop-loader[formats]'": NO_INDEX,
     "pip install 'kafka-hadoop-loader[metrics]'": NO_INDEX,
     "pip install 'kafka-hadoop-loader[query]'": NO_INDEX,
+    "pip install 'kafka-hadoop-loader[report]'": NO_INDEX,
     "pip install --no-deps .": (
         "what it is for: end_to_end/test_airflow.py::test_airflow_needs_nothing_else_of_the_loader"
     ),

@@ -2,10 +2,12 @@
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 import pytest
 
@@ -16,7 +18,7 @@ from local_services.ports import choose_ports
 from tests.conftest import NewTopicFunction
 
 from .conftest import NewJobFunction
-from .jobs import Ended, kafka_loader, write_config
+from .jobs import REPOSITORY, Ended, kafka_loader, write_config
 from .made_ledgers import FIRST_MS, HOUR_MS, made_commits, write_ledger
 from .producing import T0_MS, Message, messages, produce
 
@@ -355,3 +357,19 @@ def test_without_the_extra_it_says_what_to_install_and_prints_json(
     assert ended.status == 2
     assert f"needs the package {package}: pip install 'kafka-hadoop-loader[report]'" in ended.errors
     assert kafka_loader("report", str(made.config), "--json").status == 0
+
+
+PICTURES = sorted((REPOSITORY / "docs" / "images").iterdir())
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+def test_the_pictures_of_the_docs_are_small_and_name_nothing_of_a_machine(picture: Path) -> None:
+    assert picture.stat().st_size < 300_000
+    assert f"(images/{picture.name})" in (REPOSITORY / "docs" / "report.md").read_text()
+    if picture.suffix == ".svg":
+        shown = "".join(ElementTree.parse(picture).getroot().itertext())  # noqa: S314  our own
+        assert "kafka-loader" in shown
+        assert re.findall(r"/tmp|/home|/root|127\.0\.0\.1|localhost|file:", shown) == []
+        assert "http" not in picture.read_text().replace("http://www.w3.org/2000/svg", "").replace(
+            "https://www.textualize.io", ""
+        )
