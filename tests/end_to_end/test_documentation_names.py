@@ -158,6 +158,7 @@ JSON_COLUMNS = 'format = "json", columns = { hour = "long", ordered_at = "timest
 AROUND = {
     "a topic": f'[[topics]]\nname = "orders"\nvalue = {{ {JSON_COLUMNS} }}\n{{key}}',
     "a value": f'[[topics]]\nname = "orders"\nvalue = {{ {JSON_COLUMNS}, {{key}} }}',
+    "writing": '[[topics]]\nname = "orders"\n[write]\n{key}',
     "a format": '[[topics]]\nname = "orders"\nvalue = { {key} }',
 }
 """What a job file has around a key that text speaks of."""
