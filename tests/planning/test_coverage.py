@@ -105,6 +105,8 @@ def test_the_splits_that_took_longest_are_told_without_what_failed() -> None:
     )
     without_b = check_coverage(PLAN, [results[0], failed(results[1], "b")])
     assert without_b.slowest == (SplitTiming((A0_REST,), 1, 9, 900, 20, "host-9"), first)
+    without_a = check_coverage(PLAN, [failed(results[0], "a"), results[1]])
+    assert without_a.slowest == (SplitTiming((B0,), 1, 9, 80, 0, "host-9"),)
     assert check_coverage(PLAN, [results[0], good_results()[1]]).slowest == (first,)
 
 
