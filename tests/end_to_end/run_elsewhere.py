@@ -54,6 +54,10 @@ RUN_ELSEWHERE = {
         "its turns: benchmark/test_turns.py"
         "::test_every_client_and_the_loader_write_what_an_independent_client_reads"
     ),
+    "scripts/screenshots": (
+        "what it made:"
+        " end_to_end/test_report.py::test_the_pictures_of_the_docs_are_small_and_name_nothing_of_a_machine"
+    ),
     "scripts/soak": "no test: it is a test, of half an hour",
     "lint-imports": "no test: scripts/test runs it before the tests",
     "pip install 'kafka-hadoop-loader[formats]'": NO_INDEX,

@@ -98,7 +98,7 @@ def is_command(span: str) -> bool:
     if program == "kafka-loader":
         return WHOLE.search(span) is not None
     is_script = program.startswith("scripts/") and (REPOSITORY / program).is_file()
-    return program in PROGRAMS and (bool(arguments) or is_script or program == "lint-imports")
+    return is_script or (program in PROGRAMS and (bool(arguments) or program == "lint-imports"))
 
 
 def is_ours(command: str) -> bool:
