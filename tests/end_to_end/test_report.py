@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from loader.errors import BrokerUnavailable
+from loader.errors import BrokerUnavailable, OffsetsExpired
+from loader.values import OffsetRange
 from local_services.browser import Browser
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
@@ -295,6 +296,29 @@ def test_last_takes_so_many_commits_or_those_of_a_time(
     assert covered("1d") == (7, 30, 6)
     monkeypatch.setattr("loader.cli.process.now_ms", lambda: newest_ms + 10 * 60_000)
     assert covered("9m") == (None, None, 30)
+
+
+def test_what_a_person_must_decide_is_told_with_its_commands(
+    made: Written, monkeypatch: pytest.MonkeyPatch, browser: Browser, tmp_path: Path
+) -> None:
+    expired = OffsetsExpired(OffsetRange("orders", 0, 10, 30), 20)
+
+    def find(*_: object) -> None:
+        raise expired
+
+    monkeypatch.setattr("loader.operations.report.look_ahead", find)
+    page = tmp_path / "page.html"
+
+    ended = kafka_loader("report", str(made.config), "--output", str(page))
+
+    assert ended.status == 0
+    look(browser, page)
+    assert text_of(browser, ".problems > ul > li:first-child span") == [
+        f"What waits in Kafka is not known: {expired.args[0]}"
+    ]
+    assert text_of(browser, ".problems > ul > li:first-child code") == [
+        choice.command.replace("CONFIG", str(made.config)) for choice in expired.choices
+    ]
 
 
 @pytest.mark.parametrize("last", ["0", "-1", "many", "3y", "1.5h", ""])

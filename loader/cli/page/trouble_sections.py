@@ -172,9 +172,7 @@ def quarantine(report: JobReport, activity: Activity) -> Section:
     if waiting is None:
         note += " By kind: kafka-loader quarantine list."
     else:
-        note += (
-            f" {text.plural(waiting, 'record')} of the whole quarantine wait; replays made rows of others."
-        )
+        note += f" {text.plural(waiting, 'record')} in all wait there; of the others replays made rows."
     return Section("quarantine", title, text.plural(total, "record"), note, figures, legend, tables)
 
 
