@@ -7,6 +7,7 @@ name and from the job file of that moment; whether they are, from the files.
 import json
 import random
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
@@ -29,7 +30,7 @@ from local_services.kafka import KafkaCluster
 
 from . import crashes
 from .conftest import NewJobFunction
-from .folders import commit_paths, published_paths
+from .folders import LocalFolder, commit_paths, published_paths
 from .jobs import Ended, Job, kafka_loader
 from .oracle import read_by_librdkafka
 from .producing import HOUR_MS, T0_MS, Message, ends_of, produce, send, transactional_producer, wait_until
@@ -57,7 +58,7 @@ class AnyHistory:
         self.partition_counts = {raw: 2, typed: 2}
         # Of each record that must be there, whether as a row, or in the quarantine.
         self.is_row: dict[Place, bool] = {}
-        self.commit_count = 0
+        self.version = 0
         self.open: Producer | None = None
         self._idle: Producer | None = None
 
@@ -80,6 +81,7 @@ class AnyHistory:
             lambda: self._command(self._any_command()): 9,
             self._kill: 3,
             self._meet: 5,
+            self._lose_commits: 1,
         }
         self.rng.choices([*steps], [*steps.values()])[0]()
         self.check()
@@ -179,6 +181,24 @@ class AnyHistory:
             case _:
                 crashes.replay_killed_before_write(config, number)
 
+    def _lose_commits(self) -> None:
+        """Some commits, or all, are lost and made anew; where that is refused, they come from a backup."""
+        job = self._job()
+        self._run(job, ["run"])  # all is published
+        self._follow_commits()
+        paths = commit_paths(job.folder)
+        lost = self.rng.choice([paths, paths[-1:], [self.rng.choice(paths)]])
+        backup = {path: job.folder.read(path) for path in lost}
+        self._took(f"run; lose {len(lost)} commits up to {lost[-1][-8:]}; repair")
+        for path in lost:
+            self._path(path).unlink()
+        ended = kafka_loader("repair", str(job.config), "--yes", "--accept-loss")
+        if ended.status != 0:
+            assert ended.status == 4, ended.errors
+            self._took(f"refused: {ended.errors[:1000]}")
+            for path, document in backup.items():
+                self._path(path).write_bytes(document)
+
     def _meet(self) -> None:
         """A command that comes while another is at work."""
         first, other = self.rng.choice(["run", "backfill", "replay", "compact"]), self._any_command()
@@ -238,6 +258,11 @@ class AnyHistory:
             [6, 3, 2, 1, 2, 4, 3, 2],
         )[0]
 
+    def _path(self, path: str) -> Path:
+        folder = self._job().folder
+        assert isinstance(folder, LocalFolder)
+        return folder.path / path
+
     def _run(self, job: Job, arguments: list[str]) -> Ended:
         words = 2 if arguments[0] in ("position", "quarantine") else 1
         options = {
@@ -256,9 +281,11 @@ class AnyHistory:
         self.unread.clear()
 
     def _follow_commits(self) -> None:
-        paths = commit_paths(self._job().folder)
-        for path in paths[self.commit_count :]:
+        for path in commit_paths(self._job().folder):
             commit = json.loads(self._job().folder.read(path))["commit"]
+            if commit["version"] <= self.version or commit["operation"] == "repair":
+                continue
+            self.version = commit["version"]
             for each in commit["ranges"]:
                 for offset in range(each["start_offset"], each["end_offset"]):
                     place = (each["topic"], each["partition"], offset)
@@ -267,7 +294,6 @@ class AnyHistory:
             if commit["operation"] == "replay":
                 for place, is_row in self.is_row.items():
                     self.is_row[place] = is_row or self._is_good(place)
-        self.commit_count = len(paths)
 
     def _is_good(self, place: Place) -> bool:
         value = self.truth[place].value or b""
