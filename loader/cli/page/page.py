@@ -11,10 +11,11 @@ import loader
 from loader.cli import text
 from loader.cli.logs import without_logins
 from loader.cli.page.activity_sections import last_commits, run_times, volume
+from loader.cli.page.lag_section import lag
 from loader.cli.page.problems import problems_of
 from loader.cli.page.section import Section, Tile
 from loader.cli.page.topic_section import topic_hours
-from loader.cli.page.trouble_sections import lag, losses, quarantine, slow_splits
+from loader.cli.page.trouble_sections import losses, quarantine, slow_splits
 from loader.cli.waiting import age
 from loader.operations.activity import Activity
 from loader.operations.report import JobReport
