@@ -11,7 +11,7 @@ from loader.cli.engines import EngineName, open_engine
 from loader.cli.failures import failure_document, told
 from loader.cli.logs import without_logins
 from loader.cli.progress import ProgressListener
-from loader.operations.backfill import Asked, BackfillPlan, BackfillReport, backfill, plan_backfill
+from loader.operations.changes.backfill import Asked, BackfillPlan, BackfillReport, backfill, plan_backfill
 from loader.operations.job import Job
 from loader.planning.covered import cut
 from loader.values.documents import encode_loaded_range

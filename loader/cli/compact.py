@@ -10,7 +10,7 @@ from typing import Any
 from loader.cli import process, text
 from loader.cli.logs import EventLog
 from loader.cli.progress import ProgressListener
-from loader.operations.compaction import (
+from loader.operations.changes.compaction import (
     CompactionPlan,
     CompactionReport,
     MergedFolder,

@@ -9,7 +9,7 @@ from loader.cli import process, text
 from loader.cli.places import parse_time
 from loader.cli.waiting import told_or_unknown
 from loader.errors import ConfigError
-from loader.operations.complete import (
+from loader.operations.watch.complete import (
     HOUR_MS,
     Completeness,
     PartitionCompleteness,

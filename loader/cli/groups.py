@@ -8,14 +8,14 @@ from typing import Any
 from loader.cli import process, text
 from loader.errors import RunAgainLater
 from loader.kafka_source.groups import Member
-from loader.operations.groups import (
+from loader.operations.live.groups import (
     GroupPosition,
     GroupsView,
     GroupView,
     look_at_group,
     look_at_groups,
 )
-from loader.operations.topics import few
+from loader.operations.live.topics import few
 from loader.values import TopicPartition
 
 CLIENT_ID = "kafka-loader-groups"

@@ -11,7 +11,7 @@ from loader.cli.history_documents import (
     rows_of,
     summary_document,
 )
-from loader.operations.history import (
+from loader.operations.watch.history import (
     ColumnChange,
     CommitDetails,
     CommitSummary,

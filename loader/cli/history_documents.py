@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from loader.operations.history import CommitDetails, CommitSummary, Difference, Move, summary_of
+from loader.operations.watch.history import CommitDetails, CommitSummary, Difference, Move, summary_of
 from loader.values import DataFile
 from loader.values.documents import encode_loaded_range
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from loader.cli import process, text
 from loader.formats.json.infer import InferredField
-from loader.operations.infer import Inferred, infer_topic
+from loader.operations.live.infer import Inferred, infer_topic
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 

@@ -7,13 +7,13 @@ from typing import Any
 from loader.cli import process, text
 from loader.cli.failures import failure_document, told
 from loader.errors import ConfigError
-from loader.operations.metrics import JobMetrics, measure
+from loader.operations.watch.metrics import JobMetrics, measure
 
 
 def metrics(config: Path, output: Path | None, push: str | None, by_partition: bool, as_json: bool) -> int:
     """Measure a job, hand the measurements over, and return the exit status."""
     try:
-        from loader.operations import exposition
+        from loader.operations.watch import exposition
     except ImportError as error:
         raise ConfigError(
             ["metrics need the package prometheus-client: pip install 'kafka-hadoop-loader[metrics]'"]

@@ -19,8 +19,8 @@ from loader.cli.waiting import (
     told_or_unknown,
 )
 from loader.errors import gravest_exit_status
-from loader.operations.outlook import Outlook, PartitionOutlook, look_ahead
 from loader.operations.plan import LoadPlan, read_ledger
+from loader.operations.watch.outlook import Outlook, PartitionOutlook, look_ahead
 from loader.values import Split
 
 FEW_SPLITS = 8

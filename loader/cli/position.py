@@ -9,8 +9,8 @@ from loader.cli.agreement import NOT_AGREED, Agreement
 from loader.cli.decisions import tell_commit
 from loader.cli.places import parse_place
 from loader.commits.record import Commit
+from loader.operations.changes.positions import PositionPlan, RewindBy, plan_move, plan_undo, write_moves
 from loader.operations.job import Job
-from loader.operations.positions import PositionPlan, RewindBy, plan_move, plan_undo, write_moves
 
 
 def set_position(config: Path, topic: str, partition: int | None, to: str, agreement: Agreement) -> int:

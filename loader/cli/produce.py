@@ -17,10 +17,10 @@ from loader.cli.arguments import INTERRUPTED, Told
 from loader.cli.failures import failure_document, told
 from loader.errors import ConfigError
 from loader.kafka_source.batch_builder import Outgoing
-from loader.operations.produce import Interruption, Produced, ProduceOptions, produce
-from loader.operations.produce_input import InputFormat, open_input
-from loader.operations.produced_lines import LineFormat
-from loader.operations.rate import Rate
+from loader.operations.live.produce import Interruption, Produced, ProduceOptions, produce
+from loader.operations.live.produce_input import InputFormat, open_input
+from loader.operations.live.produced_lines import LineFormat
+from loader.operations.live.rate import Rate
 
 MOST_PARTITIONS = 20
 """That are told one by one."""

@@ -11,9 +11,9 @@ from loader.cli import process, text
 from loader.cli.decisions import tell, tell_commit
 from loader.cli.failures import failure_document, told
 from loader.cli.logs import EventLog
+from loader.operations.changes.replay import ReplayReport, replay
 from loader.operations.decisions import LeftOut
-from loader.operations.quarantine import BadKind, QuarantinedRecord, count_bad, read_bad
-from loader.operations.replay import ReplayReport, replay
+from loader.operations.watch.quarantine import BadKind, QuarantinedRecord, count_bad, read_bad
 from loader.values.bad_records import beginning_of
 
 

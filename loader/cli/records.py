@@ -8,7 +8,7 @@ from typing import Any
 
 from loader.cli.text import printable
 from loader.formats.plain_values import Plain
-from loader.operations.tail_records import TailRecord
+from loader.operations.live.tail_records import TailRecord
 
 NULL = "<null>"
 """What a missing key, or a tombstone's value, is shown as."""

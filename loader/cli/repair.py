@@ -10,7 +10,7 @@ from loader.cli.decisions import tell_commit
 from loader.cli.logs import EventLog
 from loader.commits.record import Commit
 from loader.errors import PersonDecides
-from loader.operations.repair import Proposal, propose, write_repair
+from loader.operations.repairs.repair import Proposal, propose, write_repair
 from loader.values.documents import encode_loaded_range
 
 REFUSED = PersonDecides.exit_status

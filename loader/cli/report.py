@@ -9,7 +9,7 @@ from pathlib import Path
 from loader.cli import process, text
 from loader.cli.report_document import report_document
 from loader.errors import ConfigError, StorageFull
-from loader.operations.report import JobReport, NewestCommits, NewestTime, Stretch, make_report
+from loader.operations.watch.report import JobReport, NewestCommits, NewestTime, Stretch, make_report
 
 STANDARD_OUTPUT = Path("-")
 

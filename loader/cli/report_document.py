@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from loader.cli.failures import failure_document
-from loader.operations.activity import Activity
-from loader.operations.outlook import Outlook
-from loader.operations.report import JobReport
+from loader.operations.watch.activity import Activity
+from loader.operations.watch.outlook import Outlook
+from loader.operations.watch.report import JobReport
 from loader.values import OffsetRange
 
 

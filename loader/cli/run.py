@@ -16,7 +16,7 @@ from loader.cli.progress import ProgressListener
 from loader.operations.job import Job
 from loader.operations.load import load
 from loader.operations.load_report import LoadedTopic, LoadReport
-from loader.operations.mirror import mirror_position
+from loader.operations.watch.mirror import mirror_position
 from loader.values.documents import encode_loaded_range
 
 

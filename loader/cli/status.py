@@ -8,7 +8,7 @@ from typing import Any
 from loader.cli import process, text
 from loader.cli.failures import failure_document, told
 from loader.cli.waiting import FEW_PARTITIONS, age, largest, require_topic, tell_left_out, told_or_unknown
-from loader.operations.standing import Move, PartitionStanding, Standing, TopicStanding, read_standing
+from loader.operations.watch.standing import Move, PartitionStanding, Standing, TopicStanding, read_standing
 
 
 def status(config: Path, topic: str | None, all_partitions: bool, as_json: bool) -> int:

@@ -13,8 +13,8 @@ from loader.cli.tail_options import TailOptions
 from loader.cli.tail_output import Output, ReaderGone, check_reader, output, write_lines
 from loader.errors import RunAgainLater
 from loader.operations.job import Job
-from loader.operations.tail import Tail, TailRequest, open_tail
-from loader.operations.tail_records import TailRecord
+from loader.operations.live.tail import Tail, TailRequest, open_tail
+from loader.operations.live.tail_records import TailRecord
 
 PAUSE_S = 0.25
 """Between two looks for new records, and for keys and signals."""

@@ -7,7 +7,7 @@ from loader.cli.places import parse_begin
 from loader.config.kafka import listed
 from loader.config.starts import AtOffsets, AtTimestamp, Latest, Start
 from loader.errors import ConfigError
-from loader.operations.tail import Newest, TailRequest
+from loader.operations.live.tail import Newest, TailRequest
 
 DEFAULT_LAST = 10
 

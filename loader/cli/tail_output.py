@@ -13,7 +13,7 @@ from rich.cells import cell_len, set_cell_size
 
 from loader.cli.output_name import OutputName
 from loader.cli.records import headers_shown, json_line, moment_ms, record_document, shown
-from loader.operations.tail_records import TailRecord
+from loader.operations.live.tail_records import TailRecord
 
 LONGEST_CELL = 60
 """Columns of a terminal that one cell of a table may take, and what follows it does not move."""

@@ -10,8 +10,8 @@ from loader.config.job import JobConfig
 from loader.config.load import load_config
 from loader.errors import RunAgainLater
 from loader.kafka_source.topic_configs import ConfigValue
-from loader.operations.topic_views import RATE_SECONDS, PartitionView, TopicsView, TopicView
-from loader.operations.topics import look_at_topic, look_at_topics
+from loader.operations.live.topic_views import RATE_SECONDS, PartitionView, TopicsView, TopicView
+from loader.operations.live.topics import look_at_topic, look_at_topics
 
 CLIENT_ID = "kafka-loader-topics"
 UNKNOWN = "?"

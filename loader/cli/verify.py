@@ -7,8 +7,8 @@ from typing import Any
 
 from loader.cli import process, text
 from loader.cli.failures import choice_document, naming
-from loader.operations.findings import Problem
-from loader.operations.verify import VerifiedPartition, VerifyReport, verify
+from loader.operations.proof.findings import Problem
+from loader.operations.proof.verify import VerifiedPartition, VerifyReport, verify
 from loader.values import RangeCounts
 
 MOST_PRINTED = 50

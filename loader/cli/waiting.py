@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from loader.cli import text
 from loader.errors import ConfigError
-from loader.operations.outlook import PartitionOutlook
+from loader.operations.watch.outlook import PartitionOutlook
 
 T = TypeVar("T")
 

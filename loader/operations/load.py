@@ -36,7 +36,7 @@ from loader.operations.plan import LoadPlan, plan_load, read_ledger
 from loader.values import LoadedRange, RangeCounts, merge_adjacent
 
 if TYPE_CHECKING:
-    from loader.operations.replacing import Older
+    from loader.operations.changes.replacing import Older
 
 
 def load(
@@ -180,7 +180,7 @@ def _older(job: Job, plan: LoadPlan) -> "Older | None":
     places = (plan.position.of(planned.topic_partition) for split in plan.splits for planned in split.ranges)
     if not any(place is not None and place.reached_offset is not None for place in places):
         return None
-    from loader.operations.replacing import read_older
+    from loader.operations.changes.replacing import read_older
 
     return read_older(job, plan.base_version)
 

@@ -17,7 +17,7 @@ from loader.values.column_types import StructType
 
 if TYPE_CHECKING:
     # It takes half a second to import what replacing needs, and hardly a run replaces anything.
-    from loader.operations.replacing import Older
+    from loader.operations.changes.replacing import Older
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ def load_splits(job: Job, engine: Engine, work: Work, listener: Listener) -> Loa
 
 def _in_place_of(job: Job, run_id: str, older: "Older", loaded: Loaded) -> Loaded:
     """The same, with what has to go for it. Raises CommitSuperseded where another run has taken that away."""
-    from loader.operations.replacing import replace_older, replaced_since
+    from loader.operations.changes.replacing import replace_older, replaced_since
 
     try:
         replacement = replace_older(

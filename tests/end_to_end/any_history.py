@@ -20,11 +20,11 @@ from loader.commits.publish import is_published
 from loader.config.starts import Earliest, Latest
 from loader.engine.local import LocalEngine
 from loader.errors import CommitSuperseded, ConfigError
-from loader.operations.backfill import Asked, backfill, plan_backfill
-from loader.operations.compaction import compact, plan_compaction
+from loader.operations.changes.backfill import Asked, backfill, plan_backfill
+from loader.operations.changes.compaction import compact, plan_compaction
+from loader.operations.changes.replay import replay
 from loader.operations.listening import Listener, Step
 from loader.operations.load import load
-from loader.operations.replay import replay
 from loader.tables.snapshot import Snapshot, read_snapshot
 from local_services.kafka import KafkaCluster
 

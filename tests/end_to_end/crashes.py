@@ -19,11 +19,11 @@ from typing import Any, cast
 import loader.task
 from loader.cli import main, process
 from loader.engine.local import LocalEngine
-from loader.operations.backfill import Asked, backfill, plan_backfill
-from loader.operations.compaction import compact, plan_compaction
+from loader.operations.changes.backfill import Asked, backfill, plan_backfill
+from loader.operations.changes.compaction import compact, plan_compaction
+from loader.operations.changes.replay import replay
 from loader.operations.listening import Listener, Step
 from loader.operations.load import load
-from loader.operations.replay import replay
 from loader.storage.opening import open_storage
 from loader.storage.protocol import OutputFile, Storage
 

@@ -1,7 +1,7 @@
 """Reading on by the operation behind `tail`."""
 
-from loader.operations.tail import Tail
-from loader.operations.tail_records import TailRecord
+from loader.operations.live.tail import Tail
+from loader.operations.live.tail_records import TailRecord
 
 from .producing import wait_until
 

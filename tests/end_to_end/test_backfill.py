@@ -12,9 +12,9 @@ from loader.cli import process
 from loader.config.starts import Earliest, Latest
 from loader.engine.local import LocalEngine
 from loader.errors import CommitSuperseded
-from loader.operations import verify
-from loader.operations.backfill import Asked, BackfillReport, backfill, plan_backfill
+from loader.operations.changes.backfill import Asked, BackfillReport, backfill, plan_backfill
 from loader.operations.listening import Listener, Step
+from loader.operations.proof import verify
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 
@@ -378,7 +378,7 @@ def test_verify_beside_a_backfill_misses_no_file_that_was_replaced(
         backfilled(job, "--topic", topic, "--from", "earliest")
         return read_commits(*arguments)
 
-    monkeypatch.setattr("loader.operations.verify._together", replaced_meanwhile)
+    monkeypatch.setattr("loader.operations.proof.verify._together", replaced_meanwhile)
 
     proof = assert_proven(job)
 

@@ -13,7 +13,7 @@ import pytest
 
 from loader.cli import process
 from loader.errors import CommitSuperseded
-from loader.operations.compaction import CompactionReport, compact, plan_compaction
+from loader.operations.changes.compaction import CompactionReport, compact, plan_compaction
 from loader.operations.listening import Listener, Step
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
@@ -276,7 +276,7 @@ def test_a_compaction_that_ended_behind_its_commit_is_finished_by_the_next(
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("loader.operations.compaction.publish_commit", die)
+    monkeypatch.setattr("loader.operations.changes.compaction.publish_commit", die)
     with pytest.raises(KeyboardInterrupt):
         merge(job)
     monkeypatch.undo()

@@ -9,8 +9,8 @@ import pytest
 
 from loader.cli import process
 from loader.errors import BrokerUnavailable
-from loader.operations.complete import Completeness, read_completeness, wait_until_passed
 from loader.operations.listening import Step
+from loader.operations.watch.complete import Completeness, read_completeness, wait_until_passed
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
 from tests.conftest import NewTopicFunction

@@ -22,7 +22,7 @@ from loader.cli.groups import compact
 from loader.kafka_source import groups as asking
 from loader.kafka_source.client import KafkaClient
 from loader.kafka_source.groups import ListedGroup
-from loader.operations import groups as operation
+from loader.operations.live import groups as operation
 from loader.values import TopicPartition as Partition
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction

@@ -114,7 +114,7 @@ def test_a_file_is_replaced_whole_readable_by_all_and_totals_go_on_from_it(
     assert newest["kafka_loader_rows_total"] == {(topic,): 30}
     assert [path.name for path in file.parent.iterdir()] == ["job.prom"]
     assert file.stat().st_mode & 0o777 == 0o644
-    monkeypatch.setattr("loader.operations.totals.MOST_COMMITS_COUNTED", 2)
+    monkeypatch.setattr("loader.operations.watch.totals.MOST_COMMITS_COUNTED", 2)
     file.write_text("not of this program")
     assert write()["kafka_loader_rows_total"] == {(topic,): 0}, "a long ledger is not read for a first count"
     produce(kafka, topic, messages(4))

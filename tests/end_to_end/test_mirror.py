@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from loader.cli.process import read_job
-from loader.operations.mirror import mirror_position
+from loader.operations.watch.mirror import mirror_position
 from loader.values import PartitionPosition, Position, TopicPosition
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction

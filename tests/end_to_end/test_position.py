@@ -7,7 +7,7 @@ import pytest
 
 from loader.cli import process
 from loader.errors import CommitSuperseded
-from loader.operations.positions import RewindBy, plan_move, write_moves
+from loader.operations.changes.positions import RewindBy, plan_move, write_moves
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 

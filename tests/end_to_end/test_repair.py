@@ -19,7 +19,7 @@ from loader.cli import process
 from loader.commits.log import CommitLog
 from loader.errors import PersonDecides
 from loader.operations.listening import Step
-from loader.operations.repair import propose, write_repair
+from loader.operations.repairs.repair import propose, write_repair
 from loader.tables.footers import read_footer
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction

@@ -13,7 +13,7 @@ import pytest
 from loader.cli import process
 from loader.commits.runs import RunTicket
 from loader.errors import CommitSuperseded
-from loader.operations.replay import ReplayReport, replay
+from loader.operations.changes.replay import ReplayReport, replay
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 

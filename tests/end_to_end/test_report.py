@@ -276,7 +276,7 @@ def made(hostile: Written, monkeypatch: pytest.MonkeyPatch) -> Written:
     def find(*_: object) -> None:
         raise BrokerUnavailable("no answer")
 
-    monkeypatch.setattr("loader.operations.report.look_ahead", find)
+    monkeypatch.setattr("loader.operations.watch.report.look_ahead", find)
     return hostile
 
 
@@ -306,7 +306,7 @@ def test_what_a_person_must_decide_is_told_with_its_commands(
     def find(*_: object) -> None:
         raise expired
 
-    monkeypatch.setattr("loader.operations.report.look_ahead", find)
+    monkeypatch.setattr("loader.operations.watch.report.look_ahead", find)
     page = tmp_path / "page.html"
 
     ended = kafka_loader("report", str(made.config), "--output", str(page))

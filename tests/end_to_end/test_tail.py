@@ -14,8 +14,8 @@ from rich.cells import cell_len
 from loader.cli import process
 from loader.cli.tail_output import TableLines
 from loader.config.starts import Earliest
-from loader.operations.tail import TailRequest, open_tail
-from loader.operations.tail_records import TailRecord
+from loader.operations.live.tail import TailRequest, open_tail
+from loader.operations.live.tail_records import TailRecord
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
 from local_services.registry import SchemaRegistry
@@ -334,7 +334,7 @@ def test_avro_is_decoded_also_by_a_schema_that_was_registered_while_it_was_follo
 def test_a_partition_that_is_added_while_it_is_followed_is_shown_from_its_beginning(
     kafka: KafkaCluster, new_topic: NewTopicFunction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loader.operations.tail_places.RELIST_S", 0.2)
+    monkeypatch.setattr("loader.operations.live.tail_places.RELIST_S", 0.2)
     topic = new_topic()
     request = TailRequest(topics=(topic,), begin=Earliest(), follows=True)
     with open_tail(settings(kafka.bootstrap_servers), request, None) as source:

@@ -11,8 +11,8 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
 from loader.config.starts import Latest
-from loader.operations.tail import TailRequest, open_tail
-from loader.operations.tail_records import TailRecord
+from loader.operations.live.tail import TailRequest, open_tail
+from loader.operations.live.tail_records import TailRecord
 from local_services.kafka import KafkaCluster
 from tests.conftest import NewTopicFunction
 from tests.kafka_source.asking import admin_of, settings

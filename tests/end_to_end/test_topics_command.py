@@ -14,7 +14,7 @@ from kafka.protocol.metadata import MetadataResponse
 from loader.cli.topics import retention, span
 from loader.kafka_source.client import KafkaClient
 from loader.kafka_source.topic_configs import ConfigValue
-from loader.operations import topics as operation
+from loader.operations.live import topics as operation
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
 from tests.conftest import NewTopicFunction

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from loader.cli import process
 from loader.kafka_source.watermarks import read_bounds
 from loader.operations.listening import Step
-from loader.operations.verify import verify
+from loader.operations.proof.verify import verify
 from loader.planning.bounds import TopicBounds
 from local_services.kafka import KafkaCluster
 from local_services.ports import choose_ports
@@ -801,7 +801,7 @@ def test_a_partition_that_gives_no_answer_is_named_and_makes_it_run_again(
             for name, bounds in read_bounds(*arguments).items()
         }
 
-    monkeypatch.setattr("loader.operations.kafka_samples.read_bounds", silent)
+    monkeypatch.setattr("loader.operations.proof.kafka_samples.read_bounds", silent)
 
     ended = verified(prepared, "--against-kafka")
     told = kafka_loader("verify", str(prepared.config), "--against-kafka")
@@ -823,7 +823,7 @@ def test_samples_of_large_records_are_cut_short(
     produce(kafka, topic, large, {"batch.num.messages": 5})
     job = new_job(topic, fetch={"max_bytes": 65536})
     job.run()
-    monkeypatch.setattr("loader.operations.kafka_samples.SAMPLE_BYTES", 1)  # what one fetch brings
+    monkeypatch.setattr("loader.operations.proof.kafka_samples.SAMPLE_BYTES", 1)  # what one fetch brings
 
     report = verified(job, "--against-kafka").document
 

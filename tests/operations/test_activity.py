@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.commits.record import Commit
-from loader.operations import topic_times
-from loader.operations.activity import Activity, PositionMove
-from loader.operations.time_grid import DAY_MS, HOUR_MS, TimeGrid, grid_over
-from loader.operations.topic_times import TopicTimes
+from loader.operations.watch import topic_times
+from loader.operations.watch.activity import Activity, PositionMove
+from loader.operations.watch.time_grid import DAY_MS, HOUR_MS, TimeGrid, grid_over
+from loader.operations.watch.topic_times import TopicTimes
 from loader.values import (
     DataFile,
     LoadedRange,

@@ -3,7 +3,7 @@
 import random
 from itertools import pairwise
 
-from loader.operations.ledger import LoadedPartition, connected
+from loader.operations.proof.ledger import LoadedPartition, connected
 from loader.planning.covered import cut
 from loader.values import LoadedRange, OffsetRange, RangeCounts
 

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from loader.errors import CoverageGap, LedgerDamaged
+from loader.operations.changes.merging import Merger
 from loader.operations.job import Job
-from loader.operations.merging import Merger
 from loader.planning.compaction import Piece, Shelf
 from loader.records.schema import RAW_SCHEMA
 from loader.tables.opening import opened
@@ -113,7 +113,7 @@ def test_new_files_with_other_offsets_than_the_old_ones_are_refused(
         columns = [*whole.columns[:at], pa.array(offsets), *whole.columns[at + 1 :]]
         yield 0, pa.RecordBatch.from_arrays(columns, schema=RAW_SCHEMA)
 
-    monkeypatch.setattr("loader.operations.rewriting.merged_rows", merged_wrongly)
+    monkeypatch.setattr("loader.operations.changes.rewriting.merged_rows", merged_wrongly)
 
     with pytest.raises(CoverageGap, match=r"the rows of partition 0 are not the same\. Nothing was comm"):
         merger(job).merge(pieces)

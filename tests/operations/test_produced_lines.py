@@ -6,8 +6,8 @@ import pytest
 
 from loader.errors import MalformedInput
 from loader.kafka_source.batch_builder import NO_TIMESTAMP_MS, Outgoing
-from loader.operations import produced_lines
-from loader.operations.produced_lines import LineFormat, LineOf, json_record, read_lines
+from loader.operations.live import produced_lines
+from loader.operations.live.produced_lines import LineFormat, LineOf, json_record, read_lines
 
 HERE = LineOf("input", 7)
 

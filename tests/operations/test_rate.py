@@ -2,7 +2,7 @@
 
 import pytest
 
-from loader.operations.rate import Rate
+from loader.operations.live.rate import Rate
 
 
 class Clock:

@@ -12,8 +12,8 @@ import pytest
 from loader.config.job import JobConfig
 from loader.config.secrets import Secrets
 from loader.errors import LedgerDamaged, PathNotFound
+from loader.operations.changes.rewriting import rewrite
 from loader.operations.job import Job, open_job
-from loader.operations.rewriting import rewrite
 from loader.records.schema import RAW_SCHEMA
 from loader.sink.topic_sink import TopicSink
 from loader.tables.footers import read_footer

@@ -61,7 +61,7 @@ def backfill_command(
         from loader.cli import process
         from loader.cli.backfill import run_backfill
         from loader.cli.places import parse_place
-        from loader.operations.backfill import Asked
+        from loader.operations.changes.backfill import Asked
 
         now_ms = process.now_ms()
         places = parse_place("--from", begin, now_ms), parse_place("--until", until, now_ms)

@@ -99,7 +99,7 @@ def produce_command(
 ) -> None:
     """Send lines, JSON or Parquet to a topic; ends with 0 when all is acknowledged. Tells where it landed."""
     from loader.cli.produce import ProduceArguments, produce_records
-    from loader.operations.produce_input import InputFormat
+    from loader.operations.live.produce_input import InputFormat
 
     if keep_partition and no_keep_partition:
         raise typer.BadParameter("--keep-partition and --no-keep-partition: only one of them can be")

@@ -8,8 +8,8 @@ from loader.cli import text
 from loader.cli.page import charts
 from loader.cli.page.drawing import Figure
 from loader.cli.page.section import Section, Swatch, Table, columns, minute
-from loader.operations.activity import Activity
-from loader.operations.history import CommitSummary
+from loader.operations.watch.activity import Activity
+from loader.operations.watch.history import CommitSummary
 
 MOST_DOTS = 200
 """Runs that are shown one by one; more become highest and median of each cell of time."""

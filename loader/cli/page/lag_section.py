@@ -7,9 +7,9 @@ from loader.cli.page import charts
 from loader.cli.page.activity_sections import span_name
 from loader.cli.page.section import Section, Swatch, Table, columns, minute
 from loader.cli.waiting import age
-from loader.operations.activity import Activity, largest_topics
-from loader.operations.outlook import Outlook
-from loader.operations.report import JobReport
+from loader.operations.watch.activity import Activity, largest_topics
+from loader.operations.watch.outlook import Outlook
+from loader.operations.watch.report import JobReport
 
 MOST_ROWS = 20
 """Of a table by topic."""

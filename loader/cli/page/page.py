@@ -17,8 +17,8 @@ from loader.cli.page.section import Section, Tile
 from loader.cli.page.topic_section import topic_hours
 from loader.cli.page.trouble_sections import losses, quarantine, slow_splits
 from loader.cli.waiting import age
-from loader.operations.activity import Activity
-from loader.operations.report import JobReport
+from loader.operations.watch.activity import Activity
+from loader.operations.watch.report import JobReport
 
 
 def page_of(report: JobReport, config: Path) -> str:

@@ -8,9 +8,9 @@ from loader.cli.failures import naming, told
 from loader.cli.logs import without_logins
 from loader.cli.page.section import Problem
 from loader.errors import LoaderError, PersonDecides
-from loader.operations.activity import Activity
-from loader.operations.outlook import Outlook
-from loader.operations.report import JobReport
+from loader.operations.watch.activity import Activity
+from loader.operations.watch.outlook import Outlook
+from loader.operations.watch.report import JobReport
 
 SOON_MS = 24 * 3_600_000
 """Until Kafka may delete what is not loaded: time enough to act on the next day."""

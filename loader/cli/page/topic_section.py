@@ -8,9 +8,9 @@ from loader.cli import text
 from loader.cli.page import charts
 from loader.cli.page.activity_sections import span_name
 from loader.cli.page.section import Section, Swatch, Table, columns, minute
-from loader.operations.activity import Activity, largest_topics
-from loader.operations.report import JobReport
-from loader.operations.time_grid import grid_over
+from loader.operations.watch.activity import Activity, largest_topics
+from loader.operations.watch.report import JobReport
+from loader.operations.watch.time_grid import grid_over
 
 MOST_CELLS = 48
 MOST_TOPICS = 14

@@ -7,8 +7,8 @@ from loader.cli import text
 from loader.cli.page import charts
 from loader.cli.page.activity_sections import span_name
 from loader.cli.page.section import Section, Swatch, Table, columns, minute
-from loader.operations.activity import Activity, largest_topics
-from loader.operations.report import JobReport
+from loader.operations.watch.activity import Activity, largest_topics
+from loader.operations.watch.report import JobReport
 from loader.values import OffsetRange, RangeCounts
 
 MOST_ROWS = 20

@@ -1,0 +1,1 @@
+"""What a person changes of what is loaded: again, elsewhere, in fewer files, out of the quarantine."""

@@ -1,0 +1,1 @@
+"""Topics and groups as Kafka has them at this moment: looked at, and written to."""

@@ -1,0 +1,1 @@
+"""A ledger that cannot be trusted, made anew from what is left of it."""
