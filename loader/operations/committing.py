@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+import loader
 from loader.commits.log import CommitLog
 from loader.commits.publish import is_published, publish, require_staged
-from loader.commits.record import Commit
+from loader.commits.record import Commit, Operation
 from loader.commits.runs import RunTicket, replace_ticket
 from loader.errors import CommitOutcomeUnknown, CommitSuperseded, LoaderError
 from loader.operations.job import Job
@@ -13,6 +14,25 @@ from loader.values import LoadedRange, layout
 
 MOST_REBASES = 10
 """How often others may be faster in a row."""
+
+
+def commit_after(newest: Commit, ticket: RunTicket, operation: Operation, now_ms: int) -> Commit:
+    """The commit of a run behind another one, which leaves everything as it was: what it does is put in."""
+    return Commit(
+        version=newest.version + 1,
+        run_id=ticket.run_id,
+        job_id=newest.job_id,
+        operation=operation,
+        committed_at_ms=now_ms,
+        committed_by=ticket.started_by,
+        loader_version=loader.__version__,
+        cluster_id=newest.cluster_id,
+        position=newest.position,
+        ranges=(),
+        files=(),
+        columns=newest.columns,
+        started_at_ms=ticket.started_at_ms,
+    )
 
 
 def recover(job: Job, newest: Commit | None) -> int | None:

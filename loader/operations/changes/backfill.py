@@ -7,9 +7,8 @@ is written again without them. Refused where Kafka no longer holds all of them: 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import loader
 from loader.commits.log import CommitLog
 from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, write_ticket
@@ -21,6 +20,7 @@ from loader.kafka_source.client import KafkaClient
 from loader.operations.changes.replacing import Older, read_older
 from loader.operations.changes.topic_log import Place, TopicLog, offsets_at, read_topic_log
 from loader.operations.committing import (
+    commit_after,
     commit_on_newest,
     commits_since,
     drop_staged,
@@ -240,22 +240,13 @@ def _maker(
         base = newest or plan.newest
         if base.version != plan.newest.version:
             _refuse_conflict(job, plan, loaded, ticket, base)
-        return Commit(
-            version=base.version + 1,
-            run_id=ticket.run_id,
-            job_id=base.job_id,
-            operation="backfill",
-            committed_at_ms=now_ms(),
-            committed_by=ticket.started_by,
-            loader_version=loader.__version__,
-            cluster_id=base.cluster_id,
-            position=base.position,
+        return replace(
+            commit_after(base, ticket, "backfill", now_ms()),
             ranges=ranges,
             files=loaded.files,
             removed_files=loaded.removed_files,
             columns=loaded.columns,
             reason=reason,
-            started_at_ms=ticket.started_at_ms,
             slowest_splits=loaded.slowest,
         )
 

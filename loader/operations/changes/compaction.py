@@ -8,9 +8,8 @@ files cannot go together with this.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import loader
 from loader.commits.log import CommitLog
 from loader.commits.publish import is_published
 from loader.commits.record import Commit
@@ -26,7 +25,13 @@ from loader.errors import (
 )
 from loader.formats.metadata import is_typed
 from loader.operations.changes.merging import Merged, Merger
-from loader.operations.committing import commit_on_newest, drop_staged_after, publish_commit, recover
+from loader.operations.committing import (
+    commit_after,
+    commit_on_newest,
+    drop_staged_after,
+    publish_commit,
+    recover,
+)
 from loader.operations.decisions import Committed, Published, Swept
 from loader.operations.job import Job
 from loader.operations.listening import Listener, Step
@@ -276,21 +281,10 @@ def _maker(
         base = newest or plan.newest
         if base.version != plan.newest.version:
             _require_live(job, base, plan.pieces, ticket)
-        return Commit(
-            version=base.version + 1,
-            run_id=ticket.run_id,
-            job_id=base.job_id,
-            operation="compact",
-            committed_at_ms=now_ms(),
-            committed_by=ticket.started_by,
-            loader_version=loader.__version__,
-            cluster_id=base.cluster_id,
-            position=base.position,
-            ranges=(),
+        return replace(
+            commit_after(base, ticket, "compact", now_ms()),
             files=merged.files,
             removed_files=tuple(file.path for file in merged.removed),
-            columns=base.columns,
-            started_at_ms=ticket.started_at_ms,
         )
 
     return make

@@ -8,7 +8,6 @@ backfill, or by moving it back. Each move is a commit: the one before still has 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import loader
 from loader.commits.log import CommitLog
 from loader.commits.record import Commit
 from loader.commits.runs import RunTicket, write_ticket
@@ -17,7 +16,7 @@ from loader.errors import ConfigError
 from loader.kafka_source.client import KafkaClient
 from loader.operations.changes.replacing import read_older
 from loader.operations.changes.topic_log import Place, offsets_at, read_topic_log
-from loader.operations.committing import append_commit, publish_commit, recover
+from loader.operations.committing import append_commit, commit_after, publish_commit, recover
 from loader.operations.job import Job
 from loader.operations.plan import read_ledger
 from loader.planning.covered import Covered, cut
@@ -130,21 +129,10 @@ def write_moves(
     newest = plan.newest
     recover(job, newest)
     write_ticket(job.storage, job.name, ticket)
-    commit = Commit(
-        version=newest.version + 1,
-        run_id=ticket.run_id,
-        job_id=newest.job_id,
-        operation="set_position",
-        committed_at_ms=now_ms(),
-        committed_by=ticket.started_by,
-        loader_version=loader.__version__,
-        cluster_id=newest.cluster_id,
+    commit = replace(
+        commit_after(newest, ticket, "set_position", now_ms()),
         position=_with(newest.position, plan.moves),
-        ranges=(),
-        files=(),
-        columns=newest.columns,
         reason=reason,
-        started_at_ms=ticket.started_at_ms,
     )
     append_commit(job, commit)
     publish_commit(job, commit)

@@ -7,12 +7,11 @@ So a replay that dies leaves everything as it was, and none can be done twice.
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-import loader
 from loader.commits.identity import read_identity
 from loader.commits.log import CommitLog
 from loader.commits.publish import require_staged
@@ -33,6 +32,7 @@ from loader.formats.record_formatter import RecordFormatter
 from loader.formats.topic_format import TopicFormat
 from loader.operations.committing import (
     append_commit,
+    commit_after,
     drop_staged,
     drop_staged_after,
     publish_commit,
@@ -255,18 +255,8 @@ def _stretches(files: Iterable[DataFile]) -> list[OffsetRange]:
 def _commit(
     newest: Commit, ticket: RunTicket, formats: RowFormats, files: Sequence[DataFile], now_ms: int
 ) -> Commit:
-    return Commit(
-        version=newest.version + 1,
-        run_id=ticket.run_id,
-        job_id=newest.job_id,
-        operation="replay",
-        committed_at_ms=now_ms,
-        committed_by=ticket.started_by,
-        loader_version=loader.__version__,
-        cluster_id=newest.cluster_id,
-        position=newest.position,
-        ranges=(),
+    return replace(
+        commit_after(newest, ticket, "replay", now_ms),
         files=tuple(files),
         columns=formats.columns(newest.columns, files),
-        started_at_ms=ticket.started_at_ms,
     )

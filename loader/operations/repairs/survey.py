@@ -17,6 +17,7 @@ from loader.commits.record import Commit
 from loader.errors import REPAIR, LedgerDamaged, PathNotFound, UnreadableFile
 from loader.operations.job import Job
 from loader.operations.plan import read_ledger
+from loader.operations.repairs.parquet_sizes import published_sizes, staged_sizes
 from loader.operations.repairs.row_counts import count_rows
 from loader.tables.footers import Footer, read_footer
 from loader.values import DataFile, LoadedRange, OffsetRange, RangeCounts, layout
@@ -67,13 +68,13 @@ def survey(job: Job) -> Survey:
     log = CommitLog(job.storage, job.name)
     numbers = log.numbers()
     commits, damaged = _read_commits(log, numbers)
-    published = _published_sizes(job)
+    published = published_sizes(job)
     staged: dict[str, str] = {}
     missing = tuple(_missing_files(job, commits, published, staged))
     listed = {file.path for commit in commits for file in commit.files}
     unlisted = {path: published[path] for path in published.keys() - listed}
     footers, notes = _without_copies(*_read_footers(job, unlisted), listed | published.keys())
-    waiting, _ = _read_footers(job, _staged_sizes(job, {commit.run_id for commit in commits}))
+    waiting, _ = _read_footers(job, staged_sizes(job, {commit.run_id for commit in commits}))
     # A kill in the middle of a move can leave a file both its names.
     waiting = [footer for footer in waiting if footer.named_path not in published]
     named = _named_in(job, damaged)
@@ -140,33 +141,6 @@ def _problem(job: Job, commits: Iterable[Commit]) -> LedgerDamaged | None:
             " it: that run was faster than a repair."
         )
     return None
-
-
-def _published_sizes(job: Job) -> dict[str, int]:
-    """Every Parquet file below the topics' folders, and of their quarantine, which readers do not see."""
-    rows = {path: size for path, size in _parquet_sizes(job, "") if "/" in path}
-    return rows | dict(_parquet_sizes(job, layout.QUARANTINE_FOLDER))
-
-
-def _staged_sizes(job: Job, but_of: Set[str]) -> dict[str, int]:
-    """Every staged Parquet file, but of the runs whose good commits tell which of theirs count."""
-    sizes = dict(_parquet_sizes(job, layout.runs_folder(job.name)))
-    return {path: size for path, size in sizes.items() if path.split("/")[3] not in but_of}
-
-
-def _parquet_sizes(job: Job, folder: str) -> Iterator[tuple[str, int]]:
-    """Also those in folders of it, but nothing that Spark and Hive do not see by its name."""
-    try:
-        entries = job.storage.list(folder)
-    except PathNotFound:
-        return
-    for entry in entries:
-        if entry.path.rpartition("/")[2].startswith(("_", ".")):
-            continue
-        if entry.is_folder:
-            yield from _parquet_sizes(job, entry.path)
-        elif entry.path.endswith(".parquet"):
-            yield entry.path, entry.size_bytes
 
 
 def _missing_files(
