@@ -18,7 +18,17 @@ from tests.conftest import NewTopicFunction
 from .conftest import NewFolderFunction, NewJobFunction
 from .crashes import killed_at_step
 from .jobs import Job, kafka_loader
-from .producing import HOUR_MS, T0_MS, Message, messages, produce, send, transactional_producer
+from .producing import (
+    HOUR_MS,
+    T0_MS,
+    Ends,
+    Message,
+    messages,
+    produce,
+    send,
+    transactional_producer,
+    wait_for_ends,
+)
 
 NOW_MS = time.time_ns() // 1_000_000
 MARKERS = ["dt=2024-02-29/hour=10/_COMPLETE", "dt=2024-02-29/hour=11/_COMPLETE"]
@@ -105,6 +115,7 @@ def test_an_open_transaction_holds_its_partition_back(
     job.run()
     while_open = passed(job, T0_MS + 1, "--lateness", "0"), complete(job, "--lateness", "0")[1]
     producer.commit_transaction(30)
+    wait_for_ends(kafka, topic, Ends(4, 4))
     job.run()
 
     assert while_open[0] is False

@@ -129,7 +129,7 @@ def test_spark_and_duckdb_see_topics_whose_names_would_hide_a_folder(
 
     by_root = spark.read.option("recursiveFileLookup", True).parquet(job.folder.url)
     by_folder = spark.read.parquet(f"{job.folder.url}/{path.split('/')[0]}")
-    by_duckdb = duckdb.read_parquet(f"{_path(job.folder)}/*/*/*/*.parquet")
+    by_duckdb = duckdb.read_parquet(f"{_path(job.folder)}/*/dt=*/hour=*/*.parquet")
 
     assert [row.topic for row in by_root.collect()] == [hidden]
     assert [row.topic for row in by_folder.collect()] == [hidden]

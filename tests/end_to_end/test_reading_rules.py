@@ -151,15 +151,12 @@ def test_a_hanging_transaction_is_told_by_every_plan_and_loaded_once_it_ends(
         assert (planned["last_stable_offset"], planned["high_watermark"]) == (3, 6 + number)
         told = kafka_loader("plan", str(job.config))
         assert told.status == 0
-        heading, row = told.output.splitlines()[:2]
-        assert heading.split()[-2:] == ["open", "transactions"]
-        assert row.split()[-1] == str(3 + number), (
-            "offsets between the last stable one and the high watermark"
-        )
+        held_back = f"an open transaction holds back {3 + number} offsets of {topic}-0"
+        assert held_back in told.output, "those between the last stable one and the high watermark"
         ended = job.try_run()
         assert (ended.document["committed"], ended.status) == (False, 0)
         assert ended.document["held_back"] == {f"{topic}-0": 3 + number}
-        assert f"an open transaction holds back {3 + number} offsets of {topic}-0" in ended.errors
+        assert held_back in ended.errors
         assert offsets_of(job.records()) == [0, 1, 2]
 
     hanging.abort_transaction()

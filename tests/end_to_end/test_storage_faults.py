@@ -388,12 +388,19 @@ class TestChangedByOthers:
     """Of two staged files one is harmed, when a run comes to a step."""
 
     @pytest.mark.parametrize(
-        ("kind", "harm"), [("local", cut), ("local", shorten), ("local", remove), ("hdfs", cut)]
+        ("kind", "harm", "step"),
+        [
+            ("local", cut, Step.CHECK),
+            ("local", shorten, Step.COMMIT),
+            ("local", remove, Step.COMMIT),
+            ("hdfs", cut, Step.COMMIT),
+        ],
     )
     def test_a_file_harmed_before_the_commit_is_loaded_again(
         self,
         kind: str,
         harm: Callable[[Folder, str], None],
+        step: Step,
         topic: str,
         truth: Truth,
         new_folder: NewFolderFunction,
@@ -402,7 +409,7 @@ class TestChangedByOthers:
     ) -> None:
         folder = new_folder(kind)
         job = new_job(topic, folder=folder)
-        interrupt(Step.CHECK, lambda: harm(folder, staged_file(folder)))
+        interrupt(step, lambda: harm(folder, staged_file(folder)))
 
         ended = job.try_run()
 
@@ -412,12 +419,10 @@ class TestChangedByOthers:
         job.run()
         assert_exactly_once(folder, truth)
 
-    @pytest.mark.parametrize("step", [Step.COMMIT, Step.PUBLISH], ids=str)
     @pytest.mark.parametrize("harm", [cut, shorten, remove])
     def test_a_file_harmed_after_that_is_named_and_not_published(
         self,
         harm: Callable[[Folder, str], None],
-        step: Step,
         topic: str,
         truth: Truth,
         local_folder: LocalFolder,
@@ -432,7 +437,7 @@ class TestChangedByOthers:
             backup.append((path, local_folder.read(path)))
             harm(local_folder, path)
 
-        interrupt(step, harm_one)
+        interrupt(Step.PUBLISH, harm_one)
 
         ended = [job.try_run(), job.try_run()]
 
