@@ -6,10 +6,10 @@ pyarrow dataset.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -17,7 +17,6 @@ from loader.errors import ConfigError
 from loader.storage.protocol import Storage
 from loader.tables.contents import FOLDER_COLUMNS, Contents, PlacedFile
 from loader.tables.dataset import dataset_of
-from loader.tables.tables import Tables
 from loader.tables.view_names import mentioned, nearest, quoted, view_names
 
 try:
@@ -40,7 +39,30 @@ _BESIDE = "kafka_loader"
 _UNKNOWN_TABLE = re.compile(r'Table with name "?(.+?)"? does not exist')
 
 
-def ask(tables: Tables, sql: str, read: Callable[[duckdb.DuckDBPyRelation], T]) -> T | None:
+class SqlTables(Protocol):
+    """What SQL needs of the tables of a job: `Tables` of this room."""
+
+    @property
+    def storage(self) -> Storage:
+        """Where the files lie."""
+        ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def __len__(self) -> int: ...
+
+    def __contains__(self, name: object) -> bool: ...
+
+    def contents(self, name: str) -> Contents | pa.Table:
+        """The files of a table, or its rows where it lies in none of its own."""
+        ...
+
+    def reading(self, files: Iterable[PlacedFile]) -> AbstractContextManager[None]:
+        """Tells in its own words when a file is gone while the body reads."""
+        ...
+
+
+def ask(tables: SqlTables, sql: str, read: Callable[[duckdb.DuckDBPyRelation], T]) -> T | None:
     """What `read` makes of the answer to a query; None where SQL has none. Raises as `Tables.query` does."""
     views = view_names(tables)
     contents = _contents(tables, {view: views[view] for view in mentioned(sql, views)})
@@ -73,7 +95,7 @@ class TextAnswer:
     has_more: bool
 
 
-def ask_for_text(tables: Tables, sql: str, limit: int | None) -> TextAnswer | None:
+def ask_for_text(tables: SqlTables, sql: str, limit: int | None) -> TextAnswer | None:
     """The first `limit` rows of an answer, or all. Raises as `ask` does."""
 
     def read(answer: duckdb.DuckDBPyRelation) -> TextAnswer:
@@ -86,7 +108,7 @@ def ask_for_text(tables: Tables, sql: str, limit: int | None) -> TextAnswer | No
     return ask(tables, sql, read)
 
 
-def ask_for_json(tables: Tables, sql: str, limit: int | None) -> Sequence[str]:
+def ask_for_json(tables: SqlTables, sql: str, limit: int | None) -> Sequence[str]:
     """The first `limit` rows of an answer, or all, each as one JSON object; else as `ask_for_text`."""
 
     def read(answer: duckdb.DuckDBPyRelation) -> Sequence[str]:
@@ -107,7 +129,7 @@ def _readable(answer: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     return unique.project(", ".join(selected))
 
 
-def connected(tables: Tables, connection: duckdb.DuckDBPyConnection | None) -> duckdb.DuckDBPyConnection:
+def connected(tables: SqlTables, connection: duckdb.DuckDBPyConnection | None) -> duckdb.DuckDBPyConnection:
     """A connection with temporary views of all tables; raises as `Tables.to_duckdb` does."""
     contents = _contents(tables, view_names(tables))
     if connection is None:
@@ -118,7 +140,7 @@ def connected(tables: Tables, connection: duckdb.DuckDBPyConnection | None) -> d
     return connection
 
 
-def _contents(tables: Tables, views: Mapping[str, str]) -> dict[str, Contents | pa.Table]:
+def _contents(tables: SqlTables, views: Mapping[str, str]) -> dict[str, Contents | pa.Table]:
     """By the name of a view, what it shows."""
     found = {table: tables.contents(table) for table in set(views.values())}
     return {view: found[table] for view, table in views.items()}
@@ -144,7 +166,7 @@ def _told(views: Collection[str]) -> Iterator[None]:
 
 
 def _add_views(
-    tables: Tables, contents: Mapping[str, Contents | pa.Table], connection: duckdb.DuckDBPyConnection
+    tables: SqlTables, contents: Mapping[str, Contents | pa.Table], connection: duckdb.DuckDBPyConnection
 ) -> None:
     for view, each in contents.items():
         if isinstance(each, Contents):
